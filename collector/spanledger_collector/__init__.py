@@ -1,0 +1,1 @@
+"""The collector: OTLP in, an honest ledger out. Started by ``spanledger serve``; see ``pipeline`` for its order."""

@@ -1,0 +1,182 @@
+"""The records that pass between the stages: a span, what it says of a call (a fact), and the ledger's row (a call).
+
+Every token count follows one convention, whatever the emitter's was: ``input_tokens`` is the TOTAL with cache reads
+and writes included, ``output_tokens`` is the TOTAL with reasoning included, the others are parts of these.
+``None`` means unknown, which is not zero.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, field, fields
+from decimal import Decimal
+from typing import Any, Literal
+
+Attributes = dict[str, Any]
+"""Attribute values as OTLP carries them: str, bool, int, float, bytes, list, dict or None."""
+
+Kind = Literal["llm", "embedding", "tool", "agent", "context"]
+"""What a span is to the ledger: ``llm`` and ``embedding`` are billed, ``tool`` is counted, ``agent`` is a wrapper
+(agent, chain, workflow, turn) that repeats what happened below it, ``context`` only says whom the calls below are
+for, or links them to their ancestors."""
+
+Status = Literal["ok", "error"]
+UsageStatus = Literal["reported", "estimated", "missing"]
+
+
+@dataclass(slots=True)
+class Resource:
+    """Who emitted the spans: the OTLP resource, with the two names everybody asks for."""
+
+    attributes: Attributes = field(default_factory=dict)
+
+    @property
+    def service(self) -> str:
+        """``service.name``, or an empty string."""
+        return str(self.attributes.get("service.name") or "")
+
+    @property
+    def instance(self) -> str:
+        """``service.instance.id``: tells two processes of one service apart."""
+        return str(self.attributes.get("service.instance.id") or "")
+
+
+@dataclass(slots=True)
+class Event:
+    """A span event; ``time_ns`` is nanoseconds since the epoch."""
+
+    name: str
+    time_ns: int
+    attributes: Attributes
+
+
+@dataclass(slots=True)
+class Link:
+    """A span link."""
+
+    trace_id: str
+    span_id: str
+    trace_state: str
+    attributes: Attributes
+
+
+@dataclass(slots=True)
+class Span:
+    """One span as received. Ids are lower-case hex ('' for no parent), times are nanoseconds since the epoch.
+
+    ``kind`` and ``status_code`` are the numbers of the OTLP enums (kind 3 = CLIENT, status 1 = OK, 2 = ERROR).
+    """
+
+    trace_id: str
+    span_id: str
+    parent_span_id: str
+    name: str
+    kind: int
+    start_ns: int
+    end_ns: int
+    status_code: int
+    status_message: str
+    trace_state: str
+    attributes: Attributes
+    events: list[Event]
+    links: list[Link]
+    scope_name: str
+    scope_version: str
+    resource: Resource
+
+
+@dataclass(slots=True, frozen=True)
+class Fact:
+    """What one span says, in the ledger's terms; copies of a call are several facts.
+
+    Facts are kept beside the ledger, so that the ledger is at any time a function of the set of facts seen: order,
+    grouping and repetition of their arrival cannot change it.
+    """
+
+    trace_id: str
+    span_id: str
+    parent_span_id: str = ""
+    started_at_ns: int = 0
+    ended_at_ns: int = 0
+    service: str = ""
+    instance: str = ""
+    scope: str = ""
+    dialect: str = ""
+    trust: int = 0
+    """How far the dialect's token counts are believed when copies of a call differ; more is better."""
+    kind: Kind = "context"
+    operation: str = ""
+    provider: str = ""
+    request_model: str = ""
+    response_model: str = ""
+    response_id: str = ""
+    service_tier: str = ""
+    stream: bool = False
+    status: Status = "ok"
+    error_type: str = ""
+    ttft_ms: float | None = None
+    input_tokens: int | None = None
+    cache_read_tokens: int | None = None
+    cache_write_tokens: int | None = None
+    cache_write_1h_tokens: int | None = None
+    output_tokens: int | None = None
+    reasoning_tokens: int | None = None
+    usage_estimated: bool = False
+    reported_cost_usd: Decimal | None = None
+    tool_name: str = ""
+    tool_call_id: str = ""
+    tool_arguments_hash: str = ""
+    task: str = ""
+    agent: str = ""
+    team: str = ""
+    user: str = ""
+    session: str = ""
+
+
+@dataclass(slots=True, frozen=True)
+class Call:
+    """A row of the ledger: one billable call or tool execution, its copies merged. The contract of ``query calls``.
+
+    ``duration_ms`` and ``ttft_ms`` (time to first token) are milliseconds; money is US dollars, exact to 1e-12.
+    """
+
+    call_id: str
+    kind: str
+    trace_id: str
+    span_id: str
+    started_at_ns: int
+    duration_ms: float
+    ttft_ms: float | None
+    status: str
+    error_type: str
+    service: str
+    dialect: str
+    provider: str
+    operation: str
+    request_model: str
+    response_model: str
+    response_id: str
+    stream: bool
+    input_tokens: int | None
+    cache_read_tokens: int | None
+    cache_write_tokens: int | None
+    cache_write_1h_tokens: int | None
+    output_tokens: int | None
+    reasoning_tokens: int | None
+    usage_status: str
+    cost_usd: Decimal | None
+    reported_cost_usd: Decimal | None
+    price_status: str
+    price_card_id: str
+    service_tier: str
+    tool_name: str
+    tool_call_id: str
+    tool_arguments_hash: str
+    task: str
+    agent: str
+    team: str
+    user: str
+    session: str
+
+
+FACT_FIELDS = tuple(f.name for f in fields(Fact))
+CALL_FIELDS = tuple(f.name for f in fields(Call))
