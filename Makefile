@@ -1,0 +1,50 @@
+# Two commands do everything: `make run` (the main job) and `make test`.
+PYTHON ?= python3
+VENV   := .venv
+BIN    := $(VENV)/bin
+DATA   ?= .data
+
+.PHONY: run test test-long lint format lock clean
+
+run: $(VENV)/.run  ## collector, stand-in provider and demo agents; Ctrl-C stops it
+	@$(BIN)/spanledger demo --serve --data $(DATA)
+
+test: lint  ## lint and the whole test suite
+	@$(BIN)/python -m pytest
+
+test-long: $(VENV)/.test  ## the long form of the fault and fuzz runs too
+	@$(BIN)/python -m pytest --run-slow
+
+lint: $(VENV)/.test  ## ruff (style, docstrings, format) and mypy
+	@$(BIN)/ruff check .
+	@$(BIN)/ruff format --check .
+	@$(BIN)/mypy
+
+format: $(VENV)/.test  ## what ruff can mend by itself
+	@$(BIN)/ruff check --fix .
+	@$(BIN)/ruff format .
+
+lock: $(VENV)/.test  ## refresh locks/: exact versions with hashes, no index address
+	@$(BIN)/uv pip compile -q --upgrade --universal --generate-hashes --no-emit-index-url --no-annotate --no-header \
+	    --group build --extra collector --extra demo pyproject.toml -o locks/run.txt
+	@$(BIN)/uv pip compile -q --upgrade --universal --generate-hashes --no-emit-index-url --no-annotate --no-header \
+	    --group build --group dev --extra collector --extra demo -c locks/run.txt pyproject.toml -o locks/test.txt
+
+clean:
+	rm -rf $(VENV) build dist *.egg-info
+
+$(BIN)/python:
+	@$(PYTHON) -c 'import sys; sys.exit(0 if sys.version_info >= (3, 11) else "spanledger needs Python 3.11 or newer; name one with: make PYTHON=python3.12 ...")'
+	@$(PYTHON) -m venv $(VENV)
+
+$(VENV)/.run: locks/run.txt pyproject.toml | $(BIN)/python
+	@echo "installing spanledger into $(VENV) (once)"
+	@$(BIN)/python -m pip install --disable-pip-version-check -q --require-hashes -r locks/run.txt
+	@$(BIN)/python -m pip install --disable-pip-version-check -q --no-deps --no-build-isolation -e .
+	@touch $@
+
+$(VENV)/.test: locks/test.txt pyproject.toml | $(BIN)/python
+	@echo "installing spanledger and its test tools into $(VENV) (once)"
+	@$(BIN)/python -m pip install --disable-pip-version-check -q --require-hashes -r locks/test.txt
+	@$(BIN)/python -m pip install --disable-pip-version-check -q --no-deps --no-build-isolation -e .
+	@touch $@
