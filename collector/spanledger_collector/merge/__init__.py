@@ -1,1 +1,10 @@
-"""Placeholder."""
+"""From facts to the ledger: which spans are copies of one call, which wrap others, and whom each call was for.
+
+The ledger is a pure function of the set of facts (``fold``), so that order, grouping, repetition and restarts cannot change
+it. ``Settler`` keeps it up to date: new facts pull in the stored ones they are related to, and what changes is written.
+"""
+
+from spanledger_collector.merge.fold import LedgerRow, fold
+from spanledger_collector.merge.settle import FactStore, Settlement, Settler
+
+__all__ = ["FactStore", "LedgerRow", "Settlement", "Settler", "fold"]

@@ -1,0 +1,89 @@
+"""The data directory belongs to one process at a time; who holds it is written beside the lock.
+
+chDB takes one process per path, so the commands ask a running collector over its API instead of opening the store.
+"""
+
+from __future__ import annotations
+
+import fcntl
+import json
+import os
+from dataclasses import asdict, dataclass
+from pathlib import Path
+from typing import IO
+
+from spanledger_collector.errors import DataDirectoryHeldError, PermanentError
+
+
+@dataclass(slots=True, frozen=True)
+class Holder:
+    """The process that holds a data directory; ``api`` is the URL of its API, '' when it serves none."""
+
+    pid: int
+    api: str
+
+
+class DataDirectory:
+    """A data directory: its lock, its holder, and where the embedded store lies in it."""
+
+    def __init__(self, path: Path) -> None:
+        self.path = path
+        self._lock: IO[str] | None = None
+
+    @property
+    def store_path(self) -> Path:
+        """Where chDB keeps its files."""
+        return self.path / "chdb"
+
+    @property
+    def _holder_file(self) -> Path:
+        return self.path / "collector.json"
+
+    def acquire(self) -> None:
+        """Take the lock for this process; the operating system gives it back however the process ends.
+
+        Raises:
+            DataDirectoryHeldError: another process has it; the message names it.
+            PermanentError: the directory cannot be made or written.
+        """
+        try:
+            self.path.mkdir(parents=True, exist_ok=True)
+            lock = (self.path / "lock").open("a")
+        except OSError as error:
+            raise PermanentError(
+                f"the data directory {self.path} cannot be used: {error.strerror}; name another with --data"
+            ) from error
+        try:
+            fcntl.flock(lock, fcntl.LOCK_EX | fcntl.LOCK_NB)
+        except BlockingIOError:
+            lock.close()
+            holder = self.holder()
+            who = f"process {holder.pid}" if holder else "another process"
+            raise DataDirectoryHeldError(
+                f"the data directory {self.path} is held by {who}; stop it, or name another with --data"
+            ) from None
+        self._lock = lock
+        self._write_holder("")
+
+    def announce(self, api: str) -> None:
+        """Tell the commands where this process answers queries."""
+        self._write_holder(api)
+
+    def holder(self) -> Holder | None:
+        """Who wrote last that it holds the directory; only meaningful while ``acquire`` is refused."""
+        try:
+            return Holder(**json.loads(self._holder_file.read_text("utf-8")))
+        except (OSError, ValueError, TypeError):
+            return None
+
+    def release(self) -> None:
+        """Give the lock back."""
+        if self._lock is not None:
+            self._holder_file.unlink(missing_ok=True)
+            self._lock.close()
+            self._lock = None
+
+    def _write_holder(self, api: str) -> None:
+        draft = self._holder_file.with_suffix(".new")
+        draft.write_text(json.dumps(asdict(Holder(os.getpid(), api))), "utf-8")
+        draft.replace(self._holder_file)

@@ -1,0 +1,129 @@
+"""The tables as the stages see them: facts in and out, calls in, spans in."""
+
+from __future__ import annotations
+
+from collections.abc import Collection, Iterable, Iterator, Sequence
+from dataclasses import fields
+from itertools import islice
+from typing import Any
+
+from spanledger_collector.decode.otel_traces import COLUMNS as SPAN_COLUMNS
+from spanledger_collector.export.store import Store
+from spanledger_collector.merge import LedgerRow
+from spanledger_collector.merge.copies import CONTAINMENT_TOLERANCE_NS
+from spanledger_collector.merge.keys import match_key, variant
+from spanledger_collector.merge.settle import MatchWindow, SpanPlace
+from spanledger_collector.model import CALL_FIELDS, FACT_FIELDS, Call, Fact, Resource
+from spanledger_collector.normalise import context
+
+_NS_PER_DAY = 86_400_000_000_000
+_IDS_PER_QUERY = 2_000
+"""Keeps a statement well below ClickHouse's `max_query_size` (256 KiB)."""
+
+
+def _column(field: str) -> str:
+    return field.removesuffix("_ns")
+
+
+_FACT_COLUMNS = (*map(_column, FACT_FIELDS), "match_key", "variant")
+_CALL_COLUMNS = (*map(_column, CALL_FIELDS), "version", "is_deleted")
+_SELECT_FACTS = "SELECT {} FROM facts WHERE ".format(  # noqa: S608: names of our own columns
+    ", ".join(f"toUnixTimestamp64Nano({_column(f)})" if f.endswith("_ns") else f for f in FACT_FIELDS)
+)
+_EMPTY_CALL = {
+    field.name: {"str": "", "bool": False, "int": 0, "float": 0.0}.get(str(field.type)) for field in fields(Call)
+}
+
+
+class Ledger:
+    """Facts, calls and spans in the store. The reading half is the merge's ``FactStore``."""
+
+    def __init__(self, store: Store) -> None:
+        self._store = store
+
+    def write_spans(self, columns: Sequence[Sequence[Any]]) -> None:
+        """Insert spans, given as the columns of ``decode.otel_traces.COLUMNS``."""
+        self._store.insert("otel_traces", SPAN_COLUMNS, columns)
+
+    def write_rows(self, rows: Collection[LedgerRow]) -> None:
+        """Insert rows of ``calls``; of rows with the same key ClickHouse keeps the one with the highest version."""
+        values = [
+            (*(getattr(row.call, name) for name in CALL_FIELDS), row.version, 0) if row.call else _deleted(row)
+            for row in rows
+        ]
+        self._store.insert("calls", _CALL_COLUMNS, list(zip(*values, strict=True)))
+
+    def write_facts(self, facts: Collection[Fact]) -> None:
+        """Insert facts; one that is there already stays one."""
+        values = [(*(getattr(f, name) for name in FACT_FIELDS), match_key(f), variant(f)) for f in facts]
+        self._store.insert("facts", _FACT_COLUMNS, list(zip(*values, strict=True)))
+
+    def facts_of_traces(self, trace_ids: Collection[str]) -> Iterator[Fact]:
+        """See ``FactStore``."""
+        return self._facts_in("trace_id IN {ids:Array(String)}", trace_ids)
+
+    def facts_of_responses(self, response_ids: Collection[str]) -> Iterator[Fact]:
+        """See ``FactStore``."""
+        return self._facts_in("response_id IN {ids:Array(String)}", response_ids)
+
+    def facts_matching(self, windows: Collection[MatchWindow]) -> Iterator[Fact]:
+        """See ``FactStore``."""
+        by_key: dict[int, list[MatchWindow]] = {}
+        for window in windows:
+            by_key.setdefault(window[0], []).append(window)
+        earliest = min(window[1] for window in windows) - CONTAINMENT_TOLERANCE_NS
+        latest = max(window[2] for window in windows) + CONTAINMENT_TOLERANCE_NS
+        condition = (
+            "match_key IN {ids:Array(UInt64)}"
+            f" AND started_at <= fromUnixTimestamp64Nano({latest}, 'UTC')"
+            f" AND ended_at >= fromUnixTimestamp64Nano({earliest}, 'UTC')"
+        )
+        for fact in self._facts_in(condition, by_key):
+            if any(
+                fact.started_at_ns <= end + CONTAINMENT_TOLERANCE_NS
+                and fact.ended_at_ns >= start - CONTAINMENT_TOLERANCE_NS
+                for _, start, end in by_key[match_key(fact)]
+            ):
+                yield fact
+
+    def spans_as_context(self, places: Collection[SpanPlace]) -> Iterator[Fact]:
+        """See ``FactStore``."""
+        for some in _portions(places, _IDS_PER_QUERY):
+            wanted = set(some)
+            answer = self._store.query(
+                "SELECT TraceId, SpanId, ParentSpanId, SpanAttributes, ResourceAttributes FROM otel_traces "
+                "WHERE TraceId IN {trace_ids:Array(String)} AND SpanId IN {span_ids:Array(String)}",
+                {"trace_ids": sorted({p[0] for p in some}), "span_ids": sorted({p[1] for p in some})},
+            )
+            for trace_id, span_id, parent_span_id, attributes, resource_attributes in answer.rows:
+                if (trace_id, span_id) in wanted:
+                    yield context(trace_id, span_id, parent_span_id, attributes, Resource(resource_attributes))
+
+    def absent_parents(self, limit: int) -> list[SpanPlace]:
+        """See ``FactStore``."""
+        answer = self._store.query(
+            "SELECT trace_id, parent_span_id FROM facts WHERE parent_span_id != '' "
+            "AND (trace_id, parent_span_id) NOT IN (SELECT trace_id, span_id FROM facts) "
+            "GROUP BY trace_id, parent_span_id ORDER BY max(started_at) DESC, trace_id, parent_span_id "
+            "LIMIT {limit:UInt64}",
+            {"limit": limit},
+        )
+        return [(trace_id, span_id) for trace_id, span_id in reversed(answer.rows)]
+
+    def _facts_in(self, condition: str, ids: Iterable[Any]) -> Iterator[Fact]:
+        for some in _portions(ids, _IDS_PER_QUERY):
+            for row in self._store.query(_SELECT_FACTS + condition, {"ids": some}).rows:
+                yield Fact(*row)
+
+
+def _deleted(row: LedgerRow) -> tuple[Any, ...]:
+    """A row that takes its key out of the ledger; only the sorting key, version and mark count."""
+    day, call_id = row.key
+    values = {**_EMPTY_CALL, "call_id": call_id, "started_at_ns": day * _NS_PER_DAY}
+    return (*values.values(), row.version, 1)
+
+
+def _portions(items: Iterable[Any], size: int) -> Iterator[list[Any]]:
+    rest = iter(items)
+    while portion := list(islice(rest, size)):
+        yield portion

@@ -1,0 +1,81 @@
+"""The in-memory twin of the ledger: the same seam, for tests and for reasoning about a set of spans without a store."""
+
+from __future__ import annotations
+
+from collections.abc import Collection, Iterable, Sequence
+from typing import Any
+
+from spanledger_collector.decode.otel_traces import COLUMNS as SPAN_COLUMNS
+from spanledger_collector.merge import LedgerRow
+from spanledger_collector.merge.copies import CONTAINMENT_TOLERANCE_NS
+from spanledger_collector.merge.fold import RowKey
+from spanledger_collector.merge.keys import match_key
+from spanledger_collector.merge.settle import MatchWindow, SpanPlace
+from spanledger_collector.model import Call, Fact, Resource
+from spanledger_collector.normalise import context
+
+
+class MemoryLedger:
+    """Holds what is written and answers like ``export.ledger.Ledger``."""
+
+    def __init__(self) -> None:
+        self.facts: set[Fact] = set()
+        self.rows: dict[RowKey, LedgerRow] = {}
+        self.spans: dict[SpanPlace, dict[str, Any]] = {}
+
+    def calls(self) -> list[Call]:
+        """The ledger as a query would see it, in order of start."""
+        standing = (row.call for row in self.rows.values() if row.call is not None)
+        return sorted(standing, key=lambda call: (call.started_at_ns, call.call_id))
+
+    def write_spans(self, columns: Sequence[Sequence[Any]]) -> None:
+        """See ``Ledger``."""
+        for values in zip(*columns, strict=True):
+            span = dict(zip(SPAN_COLUMNS, values, strict=True))
+            self.spans[span["TraceId"], span["SpanId"]] = span
+
+    def write_rows(self, rows: Collection[LedgerRow]) -> None:
+        """See ``Ledger``: the highest version stands, of equal ones the last."""
+        for row in rows:
+            standing = self.rows.get(row.key)
+            if standing is None or row.version >= standing.version:
+                self.rows[row.key] = row
+
+    def write_facts(self, facts: Collection[Fact]) -> None:
+        """See ``Ledger``."""
+        self.facts.update(facts)
+
+    def facts_of_traces(self, trace_ids: Collection[str]) -> list[Fact]:
+        """See ``FactStore``."""
+        return [fact for fact in self.facts if fact.trace_id in trace_ids]
+
+    def facts_of_responses(self, response_ids: Collection[str]) -> list[Fact]:
+        """See ``FactStore``."""
+        return [fact for fact in self.facts if fact.response_id in response_ids]
+
+    def facts_matching(self, windows: Collection[MatchWindow]) -> list[Fact]:
+        """See ``FactStore``."""
+        return [
+            fact
+            for fact in self.facts
+            if any(
+                key == match_key(fact)
+                and fact.started_at_ns <= end + CONTAINMENT_TOLERANCE_NS
+                and fact.ended_at_ns >= start - CONTAINMENT_TOLERANCE_NS
+                for key, start, end in windows
+            )
+        ]
+
+    def spans_as_context(self, places: Collection[SpanPlace]) -> Iterable[Fact]:
+        """See ``FactStore``."""
+        for trace_id, span_id in places:
+            span = self.spans.get((trace_id, span_id))
+            if span is not None:
+                resource = Resource(span["ResourceAttributes"])
+                yield context(trace_id, span_id, span["ParentSpanId"], span["SpanAttributes"], resource)
+
+    def absent_parents(self, limit: int) -> list[SpanPlace]:
+        """See ``FactStore``."""
+        places = {(fact.trace_id, fact.span_id) for fact in self.facts}
+        parents = {(fact.trace_id, fact.parent_span_id) for fact in self.facts if fact.parent_span_id}
+        return sorted(parents - places)[:limit]

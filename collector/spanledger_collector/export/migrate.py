@@ -1,0 +1,44 @@
+"""Numbered, forward-only migrations: ``schemas/migrations/NNNN_name.sql``, applied in order at start, each once."""
+
+from __future__ import annotations
+
+import re
+from importlib.resources import files
+
+from spanledger_collector.export.store import Store
+
+_STATEMENT_END = re.compile(r";[ \t]*(?:\n|$)")
+
+
+def migrations() -> list[tuple[int, str, str]]:
+    """All migrations that ship, as (number, name, SQL), in order."""
+    found = []
+    for entry in (files("spanledger_schemas") / "migrations").iterdir():
+        number, _, name = entry.name.removesuffix(".sql").partition("_")
+        if entry.name.endswith(".sql"):
+            found.append((int(number), name, entry.read_text("utf-8")))
+    return sorted(found)
+
+
+def statements(sql: str) -> list[str]:
+    """The statements of a migration: it ends each with a semicolon at the end of a line."""
+    without_comments = "\n".join(line for line in sql.splitlines() if not line.lstrip().startswith("--"))
+    return [part.strip() for part in _STATEMENT_END.split(without_comments) if part.strip()]
+
+
+def migrate(store: Store) -> list[int]:
+    """Apply what is missing and return its numbers. Running it again, or beside another collector, does no harm."""
+    store.command(
+        "CREATE TABLE IF NOT EXISTS schema_migrations "
+        "(number UInt32, name String, applied_at DateTime64(3, 'UTC') DEFAULT now64(3)) "
+        "ENGINE = ReplacingMergeTree ORDER BY number"
+    )
+    done = {row[0] for row in store.query("SELECT DISTINCT number FROM schema_migrations").rows}
+    applied = []
+    for number, name, sql in migrations():
+        if number not in done:
+            for statement in statements(sql):
+                store.command(statement)
+            store.insert("schema_migrations", ("number", "name"), ((number,), (name,)))
+            applied.append(number)
+    return applied

@@ -1,0 +1,148 @@
+"""One store, two homes: chDB in this process, or a ClickHouse server by URL, both through clickhouse-connect.
+
+Errors of the driver are translated here and nowhere else: what may pass (a server that is down, a socket that broke)
+is ``StoreUnavailableError``, what will fail again (a statement that is wrong) is ``StoreError``.
+"""
+
+from __future__ import annotations
+
+import logging
+import threading
+import time
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any, TypeVar
+from urllib.parse import urlsplit
+
+import clickhouse_connect
+from clickhouse_connect.driver.client import Client
+from clickhouse_connect.driver.exceptions import ClickHouseError, OperationalError
+
+from spanledger_collector.errors import PermanentError, StoreUnavailableError
+
+DATABASE = "spanledger"
+"""Not `default`, which chDB lays over the file system."""
+
+_log = logging.getLogger(__name__)
+_Answer = TypeVar("_Answer")
+
+
+class StoreError(PermanentError):
+    """The store refused a statement, and would refuse it again."""
+
+
+@dataclass(slots=True, frozen=True)
+class Result:
+    """An answer: column names, and rows of Python values in their order."""
+
+    columns: tuple[str, ...]
+    rows: list[tuple[Any, ...]]
+
+
+class Store:
+    """Reads and writes beside each other: one handle for each, as a chDB handle does one thing at a time."""
+
+    def __init__(self, open_client: Callable[[], Client], name: str) -> None:
+        self.name = name
+        self._write_client = open_client()
+        self._read_client = open_client()
+        self._write_lock = threading.Lock()
+        self._read_lock = threading.Lock()
+
+    def query(self, sql: str, parameters: dict[str, Any] | None = None) -> Result:
+        """Run a SELECT with ClickHouse typed placeholders (``{name:Type}``)."""
+        with self._read_lock:
+            answer = self._translate(lambda: self._read_client.query(sql, parameters=parameters))
+        return Result(tuple(answer.column_names), answer.result_rows)
+
+    def command(self, sql: str) -> None:
+        """Run a statement that answers nothing."""
+        with self._write_lock:
+            self._translate(lambda: self._write_client.command(sql))
+
+    def insert(self, table: str, columns: Sequence[str], values: Sequence[Sequence[Any]]) -> None:
+        """Insert ``values``, one sequence a column. Returns when ClickHouse has the rows."""
+        if not values or not values[0]:
+            return
+        with self._write_lock:
+            self._translate(
+                lambda: self._write_client.insert(
+                    table, values, column_names=list(columns), column_oriented=True
+                )
+            )
+
+    def close(self) -> None:
+        """Wait for what runs, then close; a second call does nothing."""
+        with self._write_lock, self._read_lock:
+            self._write_client.close()
+            self._read_client.close()
+
+    def _translate(self, run: Callable[[], _Answer]) -> _Answer:
+        try:
+            return run()
+        except OperationalError as error:
+            raise StoreUnavailableError(f"{self.name} did not answer: {_first_line(error)}") from error
+        except ClickHouseError as error:
+            raise StoreError(f"{self.name} refused a statement: {_first_line(error)}") from error
+
+
+def open_embedded(directory: Path) -> Store:
+    """Open chDB in ``directory``. Only after any fork, and once per process: see ``data_directory`` for the lock."""
+    directory.mkdir(parents=True, exist_ok=True)
+
+    def open_client() -> Client:
+        # `path=`; the older `chdb_path=` is ignored with a warning and opens a store in memory.
+        client = clickhouse_connect.get_client(interface="chdb", path=str(directory))
+        client.command(f"CREATE DATABASE IF NOT EXISTS {DATABASE}")
+        client.command(f"USE {DATABASE}")
+        client.database = DATABASE
+        return client
+
+    return Store(open_client, "the embedded store")
+
+
+def open_server(url: str, *, timeout_s: float) -> Store:
+    """Connect to a ClickHouse server, waiting up to ``timeout_s`` seconds for one that does not answer yet.
+
+    Raises:
+        StoreUnavailableError: it did not answer in time; the message names host and port, never the password.
+    """
+    parts = urlsplit(url)
+    where = f"ClickHouse at {parts.hostname}:{parts.port or 8123}"
+    if parts.scheme not in ("http", "https", "clickhouse", "clickhouses") or not parts.hostname:
+        raise StoreError("--clickhouse takes a URL, as in http://user:password@host:8123/spanledger")
+    database = parts.path.strip("/") or DATABASE
+
+    def open_client() -> Client:
+        client = clickhouse_connect.get_client(
+            host=parts.hostname,
+            port=parts.port or 0,
+            username=parts.username,
+            password=parts.password or "",
+            secure=parts.scheme in ("https", "clickhouses"),
+        )
+        client.command(f"CREATE DATABASE IF NOT EXISTS `{database}`")
+        client.database = database
+        return client
+
+    deadline = time.monotonic() + timeout_s
+    wait_s = 0.5
+    while True:
+        try:
+            return Store(open_client, where)
+        except ClickHouseError as error:
+            if not isinstance(error, OperationalError):
+                raise StoreError(f"{where} refused the connection: {_first_line(error)}") from error
+            if time.monotonic() + wait_s > deadline:
+                raise StoreUnavailableError(
+                    f"{where} did not answer within {timeout_s:.0f} s: {_first_line(error)}; "
+                    "is it running, and is --clickhouse right?"
+                ) from error
+            _log.warning("%s does not answer yet, trying again in %.1f s", where, wait_s)
+            time.sleep(wait_s)
+            wait_s = min(wait_s * 2, 5.0)
+
+
+def _first_line(error: Exception) -> str:
+    return str(error).splitlines()[0][:300] if str(error) else type(error).__name__

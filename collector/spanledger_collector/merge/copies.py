@@ -1,0 +1,154 @@
+"""Which facts are copies of one call or of one tool execution.
+
+1. Facts with the same response id are one call, in whichever traces they are.
+2. A fact without one joins the call it fits: another instrumentor (scope) of the same process, same model, same counts,
+   one interval inside the other; an ancestor or descendant is preferred, then the nearest start.
+3. A call without a copy of its own that has calls of another instrumentor below it only wraps them.
+
+Facts of one scope are never matched without an id: two equal calls at the same time are two calls.
+"""
+
+from __future__ import annotations
+
+from collections import defaultdict
+from collections.abc import Iterable
+
+from spanledger_collector.merge.keys import BILLABLE, match_key, response_key
+from spanledger_collector.merge.trace import Traces
+from spanledger_collector.model import Fact
+
+CONTAINMENT_TOLERANCE_NS = 20_000_000
+"""How far a copy may stick out of the interval of the other: clocks of one process, read at different layers."""
+
+Group = list[Fact]
+
+
+def group_calls(facts: Iterable[Fact], traces: Traces) -> list[Group]:
+    """The billable calls among ``facts``, each with all its copies; wrappers are in no group."""
+    by_response: dict[str, Group] = defaultdict(list)
+    without_id: list[Fact] = []
+    for fact in facts:
+        if fact.kind not in BILLABLE:
+            continue
+        key = response_key(fact.response_id)
+        if key:
+            by_response[key].append(fact)
+        else:
+            without_id.append(fact)
+    groups = list(by_response.values())
+    if without_id:
+        alone = _join_matching(without_id, groups, traces)
+        groups.extend(_without_wrappers(alone, groups, traces))
+    return groups
+
+
+def group_tools(facts: Iterable[Fact], traces: Traces) -> list[Group]:
+    """The tool executions, each with all its copies: the same call id in one trace, or one inside the other with the
+    same name, seen by different instrumentors (an ``execute_tool`` span and the MCP client and server spans below)."""
+    tools = sorted((fact for fact in facts if fact.kind == "tool"), key=_order)
+    groups: list[Group] = []
+    by_trace: dict[str, list[Group]] = defaultdict(list)
+    for tool in tools:
+        for group in by_trace[tool.trace_id]:
+            if all(_same_execution(tool, member, traces) for member in group):
+                group.append(tool)
+                break
+        else:
+            group = [tool]
+            groups.append(group)
+            by_trace[tool.trace_id].append(group)
+    return groups
+
+
+def _order(fact: Fact) -> tuple[int, int, str, str]:
+    """Outer before inner, then by id: the same whatever the order of arrival."""
+    return (fact.started_at_ns, -fact.ended_at_ns, fact.trace_id, fact.span_id)
+
+
+def _same_execution(tool: Fact, other: Fact, traces: Traces) -> bool:
+    if tool.scope == other.scope:
+        return False
+    if tool.tool_call_id and other.tool_call_id:
+        return tool.tool_call_id == other.tool_call_id
+    return tool.tool_name == other.tool_name and (
+        traces.is_ancestor(tool, other) or traces.is_ancestor(other, tool)
+    )
+
+
+def _join_matching(without_id: list[Fact], groups: list[Group], traces: Traces) -> list[Group]:
+    """Add each fact to the group it fits best; return the groups of those that found none."""
+    by_key: dict[int, list[Group]] = defaultdict(list)
+    for group in groups:
+        for key in {match_key(member) for member in group}:
+            by_key[key].append(group)
+    new_groups: list[Group] = []
+    pending: dict[int, list[Fact]] = defaultdict(list)
+    for fact in sorted(without_id, key=_order):
+        pending[match_key(fact)].append(fact)
+    for key, matching in pending.items():
+        alone = _assign(matching, by_key.get(key, []), traces)
+        # Those left over may be copies of one another: the outermost opens a group, the others may join it.
+        while alone:
+            group = [alone[0]]
+            new_groups.append(group)
+            alone = _assign(alone[1:], [group], traces)
+    return new_groups
+
+
+def _assign(facts: list[Fact], groups: list[Group], traces: Traces) -> list[Fact]:
+    """Best pairs first; a group takes one fact of each scope. Returns the facts that fit nowhere."""
+    pairs = sorted(
+        (fit, fact_number, group_number)
+        for fact_number, fact in enumerate(facts)
+        for group_number, group in enumerate(groups)
+        if (fit := _fit(fact, group, traces)) is not None
+    )
+    taken: set[int] = set()
+    for _, fact_number, group_number in pairs:
+        fact, group = facts[fact_number], groups[group_number]
+        if fact_number not in taken and all(member.scope != fact.scope for member in group):
+            group.append(fact)
+            taken.add(fact_number)
+    return [fact for number, fact in enumerate(facts) if number not in taken]
+
+
+def _fit(fact: Fact, group: Group, traces: Traces) -> tuple[int, int, str, str] | None:
+    """How well ``fact`` fits a copy in ``group``, less is better; ``None`` where it does not."""
+    fits = [
+        (
+            0 if traces.is_ancestor(fact, member) or traces.is_ancestor(member, fact) else 1,
+            abs(fact.started_at_ns - member.started_at_ns),
+            member.trace_id,
+            member.span_id,
+        )
+        for member in group
+        if member.scope != fact.scope and match_key(member) == match_key(fact) and _one_inside_other(fact, member)
+    ]
+    return min(fits, default=None)
+
+
+def _one_inside_other(one: Fact, other: Fact) -> bool:
+    return _inside(one, other) or _inside(other, one)
+
+
+def _inside(inner: Fact, outer: Fact) -> bool:
+    return (
+        inner.started_at_ns >= outer.started_at_ns - CONTAINMENT_TOLERANCE_NS
+        and inner.ended_at_ns <= outer.ended_at_ns + CONTAINMENT_TOLERANCE_NS
+    )
+
+
+def _without_wrappers(alone: list[Group], groups: list[Group], traces: Traces) -> list[Group]:
+    """Drop calls that found no copy but have a call of another scope below them: they only wrap it."""
+    wrapping = {
+        (above.trace_id, above.span_id)
+        for group in (*groups, *alone)
+        for member in group
+        for above in traces.ancestors(member)
+        if above.kind in BILLABLE and above.scope != member.scope
+    }
+    return [
+        group
+        for group in alone
+        if len(group) > 1 or (group[0].trace_id, group[0].span_id) not in wrapping
+    ]

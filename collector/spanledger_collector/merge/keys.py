@@ -1,0 +1,87 @@
+"""The handles by which facts of one call find each other, also across traces, and the identity of the call."""
+
+from __future__ import annotations
+
+import hashlib
+import re
+from dataclasses import astuple
+from decimal import Decimal
+from functools import lru_cache
+
+from spanledger_collector.model import Fact
+
+BILLABLE = ("llm", "embedding")
+
+_WEAK_RESPONSE_ID = re.compile(r"(chatcmpl|cmpl|resp|msg)?[-_]?\d{0,6}$")
+"""Ids with too little in them to be unique (Ollama draws ``chatcmpl-`` and up to three digits): not an identity."""
+
+_VENDOR_PREFIX = re.compile(r"^(.*/|((us|eu|apac|global)\.)?[a-z]+\.(?=[a-z]))")
+_VERSION_SUFFIX = re.compile(r"([-@](\d{8}|\d{4}-\d{2}-\d{2}|latest|v\d+(:\d+)?)|:\d+)+$")
+
+
+@lru_cache(maxsize=4096)
+def model_stem(model: str) -> str:
+    """A model's name without vendor prefix, date and version: what two emitters of one call agree on.
+
+    Only for finding copies of a call; prices resolve names by rules of their own.
+    """
+    return _VERSION_SUFFIX.sub("", _VENDOR_PREFIX.sub("", model.lower()))
+
+
+@lru_cache(maxsize=65536)
+def response_key(response_id: str) -> str:
+    """The response id where it can be an identity, else ''.
+
+    Providers' ids carry their family (``chatcmpl-``, ``msg_``, ``resp_``) and enough randomness; the provider's name is
+    left out because copies of one call disagree on it (a gateway's name, a framework's, none).
+    """
+    return "" if _WEAK_RESPONSE_ID.match(response_id) else response_id
+
+
+def match_key(fact: Fact) -> int:
+    """Equal for facts that may be copies of one call though a response id is missing: same process, model and counts.
+
+    0 for facts that are no call. Failed calls and streams without usage have no counts; they agree in having none.
+    """
+    if fact.kind not in BILLABLE:
+        return 0
+    if fact.input_tokens is None and fact.output_tokens is None:
+        counts = fact.status
+    else:
+        counts = f"{fact.input_tokens or 0}/{fact.output_tokens or 0}"
+    stem = model_stem(fact.response_model or fact.request_model)
+    return _hash64("match", fact.service, fact.instance, fact.kind, stem, counts) or 1
+
+
+def variant(fact: Fact) -> int:
+    """Tells apart what was said of one span at different times; equal for an exact repetition, also from the store."""
+    values = astuple(fact)
+    return _hash64(*(f"{value:.12f}" if isinstance(value, Decimal) else repr(value) for value in values))
+
+
+def call_id_of_response(key: str) -> str:
+    """The identity of a call with a response id: 32 hex digits."""
+    return _hex("response", key)
+
+
+def call_id_of_span(fact: Fact) -> str:
+    """The identity of a call without one: that of the span that stands for it."""
+    return _hex("span", fact.trace_id, fact.span_id)
+
+
+def own_call_id(fact: Fact) -> str:
+    """The identity a call would have if this fact were all that is known of it."""
+    key = response_key(fact.response_id) if fact.kind in BILLABLE else ""
+    return call_id_of_response(key) if key else call_id_of_span(fact)
+
+
+def _digest(parts: tuple[str, ...]) -> bytes:
+    return hashlib.blake2b("\x1f".join(parts).encode(), digest_size=16).digest()
+
+
+def _hex(*parts: str) -> str:
+    return _digest(parts).hex()
+
+
+def _hash64(*parts: str) -> int:
+    return int.from_bytes(_digest(parts)[:8], "big")

@@ -1,0 +1,133 @@
+"""Keeps the ledger in step with the facts: ``Settler.settle`` says what to write when spans arrive.
+
+Calls are written before the facts they follow from. If the process dies in between, the clients send again, the same facts are
+new again and lead to the same rows with the same versions; nothing is lost and nothing is counted twice.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Collection, Iterable, Mapping
+from dataclasses import dataclass
+from typing import Protocol
+
+from spanledger_collector.merge.fold import LedgerRow, fold
+from spanledger_collector.merge.keys import BILLABLE, match_key, response_key
+from spanledger_collector.model import Fact
+
+MAX_WANTED_PARENTS = 200_000
+"""Parents that have not arrived and are still watched for; the oldest are given up first."""
+
+MatchWindow = tuple[int, int, int]
+"""A match key, and the interval (nanoseconds since the epoch) in which calls with that key are of interest."""
+
+SpanPlace = tuple[str, str]
+"""Trace id and span id."""
+
+
+class FactStore(Protocol):
+    """Where facts are kept: ``export.ledger.Ledger``, and its twin in memory."""
+
+    def facts_of_traces(self, trace_ids: Collection[str]) -> Iterable[Fact]:
+        """All facts of these traces."""
+
+    def facts_of_responses(self, response_ids: Collection[str]) -> Iterable[Fact]:
+        """All facts with one of these response ids."""
+
+    def facts_matching(self, windows: Collection[MatchWindow]) -> Iterable[Fact]:
+        """All calls with one of these match keys whose interval touches the window of the key."""
+
+    def spans_as_context(self, places: Collection[SpanPlace]) -> Iterable[Fact]:
+        """Context facts made of plain spans that arrived earlier, as far as they are still kept."""
+
+    def absent_parents(self, limit: int) -> Collection[SpanPlace]:
+        """The parents that facts name and that are no facts, the newest ``limit`` of them."""
+
+
+@dataclass(slots=True, frozen=True)
+class Settlement:
+    """What to write, in this order: the rows that change, and the facts they follow from."""
+
+    rows: list[LedgerRow]
+    facts: list[Fact]
+
+
+class Settler:
+    """Finds what new facts touch, and the rows that change because of them. For one thread."""
+
+    def __init__(self, store: FactStore) -> None:
+        self._store = store
+        # Survives a restart by being derived again from the facts.
+        self._wanted = dict.fromkeys(store.absent_parents(MAX_WANTED_PARENTS))
+
+    def settle(self, new: Collection[Fact], plain: Mapping[SpanPlace, Callable[[], Fact]]) -> Settlement:
+        """The consequences of ``new`` facts and of plain spans, given as makers of their context facts.
+
+        A plain span becomes a fact only when a call below it wants to know its ancestors.
+        """
+        arrived = set(new) | {plain[place]() for place in plain.keys() & self._wanted.keys()}
+        if not arrived:
+            return Settlement([], [])
+        stored = self._related(arrived)
+        known = stored | arrived
+        known |= self._contexts_above(known, plain)
+        before, after = fold(stored), fold(known)
+        rows = [row for key, row in after.items() if key not in before or before[key].call != row.call]
+        rows.extend(
+            LedgerRow(key, None, old.version + 1) for key, old in before.items() if key not in after and old.call
+        )
+        return Settlement(rows, list(known - stored))
+
+    def _related(self, facts: set[Fact]) -> set[Fact]:
+        """The stored facts that bear on ``facts``, or on what bears on them."""
+        found: set[Fact] = set()
+        seen_traces: set[str] = set()
+        seen_responses: set[str] = set()
+        seen_windows: set[MatchWindow] = set()
+        frontier = facts
+        while frontier:
+            calls = [fact for fact in frontier if fact.kind in BILLABLE]
+            traces = {fact.trace_id for fact in frontier} - seen_traces
+            responses = {key for fact in calls if (key := response_key(fact.response_id))} - seen_responses
+            windows = {(match_key(f), f.started_at_ns, f.ended_at_ns) for f in calls} - seen_windows
+            seen_traces |= traces
+            seen_responses |= responses
+            seen_windows |= windows
+            reached: set[Fact] = set()
+            if traces:
+                reached.update(self._store.facts_of_traces(traces))
+            if responses:
+                reached.update(self._store.facts_of_responses(responses))
+            if windows:
+                reached.update(self._store.facts_matching(windows))
+            frontier = reached - found
+            found |= frontier
+        return found
+
+    def _contexts_above(self, known: set[Fact], plain: Mapping[SpanPlace, Callable[[], Fact]]) -> set[Fact]:
+        """Plain spans between the known facts and their ancestors: of this batch, of earlier ones, or wanted later."""
+        places = {(fact.trace_id, fact.span_id) for fact in known}
+        contexts: set[Fact] = set()
+        missing = {place for fact in known if (place := _parent(fact)) and place not in places}
+        while missing:
+            found = {plain[place]() for place in missing if place in plain}
+            absent = missing - {(fact.trace_id, fact.span_id) for fact in found}
+            # A parent that is wanted already was looked for in the store when it was first missed.
+            unasked = [place for place in absent if place not in self._wanted]
+            if unasked:
+                found.update(self._store.spans_as_context(unasked))
+            contexts |= found
+            places |= {(fact.trace_id, fact.span_id) for fact in found}
+            self._want(place for place in missing if place not in places)
+            missing = {place for fact in found if (place := _parent(fact)) and place not in places}
+        for place in self._wanted.keys() & places:
+            del self._wanted[place]
+        return contexts
+
+    def _want(self, places: Iterable[SpanPlace]) -> None:
+        self._wanted.update(dict.fromkeys(places))
+        for place in list(self._wanted)[: max(0, len(self._wanted) - MAX_WANTED_PARENTS)]:
+            del self._wanted[place]
+
+
+def _parent(fact: Fact) -> SpanPlace | None:
+    return (fact.trace_id, fact.parent_span_id) if fact.parent_span_id else None

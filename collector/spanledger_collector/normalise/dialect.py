@@ -1,0 +1,61 @@
+"""What a dialect is: declared as data where it can be (attribute names per field), code only where semantics differ.
+
+To add one, write a file beside this one that ends in ``DIALECT = Dialect(...)`` and name it in ``classify.DIALECTS``.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass, field
+from typing import Any
+
+from spanledger_collector.model import Kind, Span
+
+Names = tuple[str, ...]
+"""Attribute names, the preferred first; the first that is present and not empty gives the value."""
+
+IDENTITY: Mapping[str, Names] = {
+    "task": ("spanledger.task",),
+    "agent": ("spanledger.agent", "gen_ai.agent.name"),
+    "team": ("spanledger.team", "team.id", "team"),
+    "user": ("spanledger.user", "user.id", "enduser.id"),
+    "session": ("spanledger.session", "session.id", "gen_ai.conversation.id"),
+}
+"""Whom a call is for, in any dialect: read from the span, then from its resource."""
+
+
+@dataclass(slots=True)
+class Reading:
+    """What has been read of a span so far: field names of ``Fact`` to values; ``adjust`` may change any of them."""
+
+    span: Span
+    kind: Kind
+    fields: dict[str, Any] = field(default_factory=dict)
+
+
+def _no_kind(span: Span) -> Kind:
+    return "context"
+
+
+def _no_adjustment(reading: Reading) -> None:
+    return None
+
+
+@dataclass(slots=True, frozen=True)
+class Dialect:
+    """How one family of emitters says what a call was."""
+
+    name: str
+    fields: Mapping[str, Names]
+    """Field of ``Fact`` → attribute names. Counts, times and money are converted by the field's type."""
+    scopes: Names = ()
+    """Prefixes of instrumentation scope names that belong to it."""
+    markers: frozenset[str] = frozenset()
+    """Attribute names of which one is enough to belong to it, where the scope does not tell."""
+    trust: int = 50
+    """How far its token counts are believed when copies of a call differ (0 to 100): the SDK that spoke to the
+    provider is believed over a framework above it, both over an estimate."""
+    kind: Callable[[Span], Kind] = _no_kind
+    """What the span is to the ledger."""
+    adjust: Callable[[Reading], None] = _no_adjustment
+    """What cannot be said as data: values inside JSON text, counts that exclude what ours include."""

@@ -1,0 +1,12 @@
+"""Our own instrumentation: the semantic conventions, read from the provider's answer at the HTTP client."""
+
+from spanledger_collector.normalise import semconv
+from spanledger_collector.normalise.dialect import Dialect
+
+DIALECT = Dialect(
+    name="spanledger",
+    scopes=("spanledger",),
+    fields=semconv.FIELDS,
+    kind=semconv.kind,
+    trust=95,
+)
