@@ -1,1 +1,1 @@
-"""Placeholder."""
+"""The commands: one file each, put together in ``commands``."""

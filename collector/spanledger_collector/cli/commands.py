@@ -1,0 +1,48 @@
+"""The command ``spanledger`` and what all its commands share: settings, and how an error is told."""
+
+from __future__ import annotations
+
+import logging
+import sys
+from importlib.metadata import version
+
+import click
+
+from spanledger_collector.cli.demo import demo
+from spanledger_collector.cli.import_files import import_files
+from spanledger_collector.cli.migrate import migrate
+from spanledger_collector.cli.query import query
+from spanledger_collector.cli.serve import serve
+from spanledger_collector.errors import SpanledgerError
+
+
+@click.group(context_settings={"help_option_names": ["-h", "--help"], "max_content_width": 110})
+@click.version_option(version("spanledger"), prog_name="spanledger")
+def spanledger() -> None:
+    """Spans in, an honest ledger out: what every agent, team, user and task spent, and why.
+
+    Every option is also a SPANLEDGER_* variable and a key of the YAML file that --config names.
+    """
+
+
+for command in (serve, demo, import_files, query, migrate):
+    spanledger.add_command(command)
+
+
+def main() -> None:
+    """Run the command line; errors that are ours are told in one line, without a traceback."""
+    logging.basicConfig(level=logging.INFO, format="%(asctime)s %(levelname)s %(message)s", stream=sys.stderr)
+    try:
+        spanledger.main(standalone_mode=False)
+    except SpanledgerError as error:
+        click.echo(f"spanledger: {error}", err=True)
+        sys.exit(1)
+    except click.exceptions.Abort:
+        sys.exit(130)
+    except click.ClickException as error:
+        error.show()
+        sys.exit(error.exit_code)
+    except BrokenPipeError:
+        # `spanledger query ... | head` is no error; nothing more can be written.
+        sys.stderr.close()
+        sys.exit(0)
