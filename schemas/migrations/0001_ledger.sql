@@ -51,6 +51,7 @@ SETTINGS non_replicated_deduplication_window = 1000;
 
 -- What each span said of a call: the evidence from which `calls` can be made again. Variants of one span (a retry
 -- that differs) are kept side by side; the merge chooses among them, so that the choice does not depend on arrival.
+-- Their time to live runs from when they were recorded: old traces that are imported late can be merged like new ones.
 CREATE TABLE IF NOT EXISTS facts (
     trace_id              String CODEC(ZSTD(1)),
     span_id               String CODEC(ZSTD(1)),
@@ -91,10 +92,11 @@ CREATE TABLE IF NOT EXISTS facts (
     session               String CODEC(ZSTD(1)),
     match_key             UInt64,
     variant               UInt64,
+    recorded_at           DateTime('UTC') DEFAULT now() CODEC(Delta(4), ZSTD(1)),
     INDEX idx_response_id response_id TYPE bloom_filter(0.001) GRANULARITY 1,
     INDEX idx_match_key match_key TYPE bloom_filter(0.001) GRANULARITY 1
 ) ENGINE = ReplacingMergeTree
-PARTITION BY toYYYYMM(started_at)
+PARTITION BY toYYYYMM(recorded_at)
 ORDER BY (trace_id, span_id, variant)
-TTL toDateTime(started_at) + INTERVAL 400 DAY
-SETTINGS non_replicated_deduplication_window = 1000;
+TTL recorded_at + INTERVAL 400 DAY
+SETTINGS ttl_only_drop_parts = 1, non_replicated_deduplication_window = 1000;

@@ -1,0 +1,91 @@
+"""The store's edges: migrations, the lock, and errors that say what to do."""
+
+from __future__ import annotations
+
+import socket
+import subprocess
+import sys
+from pathlib import Path
+
+import pytest
+
+from spanledger_collector.errors import DataDirectoryHeldError, PermanentError, StoreUnavailableError
+from spanledger_collector.export.data_directory import DataDirectory, Holder
+from spanledger_collector.export.migrate import migrate, migrations, statements
+from spanledger_collector.export.store import Store, StoreError, open_server
+from spanledger_collector.model import CALL_FIELDS, FACT_FIELDS
+
+
+def test_migrations_are_numbered_without_gaps_and_applied_once(store: Store) -> None:
+    """Every migration that ships is in the store after the start, and a second start applies nothing."""
+    numbers = [number for number, _, _ in migrations()]
+    assert numbers == list(range(1, len(numbers) + 1))
+    assert migrate(store) == []
+    assert [row[0] for row in store.query("SELECT DISTINCT number FROM schema_migrations ORDER BY 1").rows] == numbers
+
+
+def test_statements_end_at_a_semicolon_at_the_end_of_a_line() -> None:
+    """Comments go, a semicolon inside a line stays."""
+    assert statements("-- first; comment\nSELECT ';';\n\nSELECT 2;\n") == ["SELECT ';'", "SELECT 2"]
+
+
+@pytest.mark.parametrize(("table", "fields"), [("calls", CALL_FIELDS), ("facts", FACT_FIELDS)])
+def test_tables_and_records_have_the_same_fields(store: Store, table: str, fields: tuple[str, ...]) -> None:
+    """Every field of the record is a column of the table."""
+    columns = {row[0] for row in store.query(f"DESCRIBE TABLE {table}").rows}
+    assert {name.removesuffix("_ns") for name in fields} <= columns
+
+
+def test_a_wrong_statement_is_told_in_one_line(store: Store) -> None:
+    """The driver's error becomes ours, and is one that would come again."""
+    with pytest.raises(StoreError, match="Unknown") as caught:
+        store.query("SELECT nonsense")
+    assert "\n" not in str(caught.value)
+
+
+def test_a_held_data_directory_names_its_holder(tmp_path: Path) -> None:
+    """A second process is refused with the id of the first, and gets in when that one has ended."""
+    directory = DataDirectory(tmp_path)
+    program = (
+        "import sys; from pathlib import Path; from spanledger_collector.export.data_directory import *;"
+        "d = DataDirectory(Path(sys.argv[1])); d.acquire(); d.announce(Holder.here('http://api', 'http://otlp'));"
+        "print('held', flush=True); sys.stdin.read()"
+    )
+    with subprocess.Popen(
+        [sys.executable, "-c", program, str(tmp_path)], stdin=subprocess.PIPE, stdout=subprocess.PIPE, text=True
+    ) as process:
+        assert process.stdout is not None
+        assert process.stdout.readline() == "held\n"
+        with pytest.raises(DataDirectoryHeldError, match=f"held by process {process.pid}"):
+            directory.acquire()
+        assert directory.holder() == Holder(process.pid, "http://api", "http://otlp")
+        process.kill()
+    directory.acquire()
+    directory.release()
+
+
+def test_a_data_directory_that_cannot_be_made_is_named(tmp_path: Path) -> None:
+    """A file in the way gives an error that names the directory and the option."""
+    (tmp_path / "file").write_text("")
+    with pytest.raises(PermanentError, match="--data"):
+        DataDirectory(tmp_path / "file" / "data").acquire()
+
+
+def test_a_server_that_does_not_answer_is_tried_again_then_named_without_its_password(
+    caplog: pytest.LogCaptureFixture,
+) -> None:
+    """The start waits for a ClickHouse server that is coming up, and gives up with a clear error."""
+    with socket.socket() as unused:
+        unused.bind(("127.0.0.1", 0))
+        port = unused.getsockname()[1]
+    with pytest.raises(StoreUnavailableError, match=f"127.0.0.1:{port}.*--clickhouse") as caught:
+        open_server(f"http://someone:hidden@127.0.0.1:{port}/db", timeout_s=1.2)
+    assert "hidden" not in str(caught.value) + caplog.text
+    assert "trying again" in caplog.text
+
+
+@pytest.mark.parametrize("url", ["localhost", "ftp://host", "http://"])
+def test_what_is_no_url_is_refused_with_an_example(url: str) -> None:
+    """A wrong --clickhouse value says what one looks like."""
+    with pytest.raises(StoreError, match="http://user:password@host:8123"):
+        open_server(url, timeout_s=0)
