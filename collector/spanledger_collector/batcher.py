@@ -34,9 +34,7 @@ class Batcher:
     Memory is bounded: beyond ``max_pending_bytes`` clients are told to slow down.
     """
 
-    def __init__(
-        self, process: Process, *, batch_spans: int, batch_wait_ms: int, max_pending_bytes: int
-    ) -> None:
+    def __init__(self, process: Process, *, batch_spans: int, batch_wait_ms: int, max_pending_bytes: int) -> None:
         self._process = process
         self._batch_spans = batch_spans
         self._batch_wait_s = batch_wait_ms / 1000
@@ -63,7 +61,7 @@ class Batcher:
         self._thread.shutdown()
 
     async def submit(self, request: Received) -> Outcome:
-        """See ``receive.submit.Submit``. Logs and metrics are taken and counted, and carry nothing to the ledger yet."""
+        """See ``receive.submit.Submit``. Logs and metrics are taken, counted and ignored: the ledger is fed by spans."""
         if not isinstance(request.body, ExportTraceServiceRequest):
             metrics.IGNORED_REQUESTS.labels(request.signal).inc()
             return Outcome()

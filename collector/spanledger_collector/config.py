@@ -1,6 +1,6 @@
-"""Every setting, once. Command-line flags win over ``SPANLEDGER_*`` variables, these over the YAML file, this over the
-defaults here.
+"""Every setting, once.
 
+Command-line flags win over ``SPANLEDGER_*`` variables, these over the YAML file, this over the defaults here.
 The YAML file is the one that ``--config`` or ``SPANLEDGER_CONFIG`` names; its keys are the field names below.
 """
 

@@ -99,7 +99,12 @@ def test_stored_spans_become_context(ledger: Any, corpus: Path) -> None:
     ledger.write_spans(batch.columns)
     span = batch.spans[0]
     (found,) = ledger.spans_as_context([(span.trace_id, span.span_id), (span.trace_id, "absent")])
-    assert (found.kind, found.session, found.user, found.service) == ("context", "sess-1", "user-1", "svc-openinference")
+    assert (found.kind, found.session, found.user, found.service) == (
+        "context",
+        "sess-1",
+        "user-1",
+        "svc-openinference",
+    )
 
 
 def test_the_highest_version_of_a_row_stands(store: Store) -> None:
@@ -125,8 +130,7 @@ class MemoryPipeline:
 
 @pytest.mark.parametrize("emitter", ["langgraph_openinference_both", "genai_anthropic"])
 def test_both_twins_hold_the_same_ledger(store: Store, corpus: Path, emitter: str) -> None:
-    """The same requests, one by one, each twice, with a restart between any two: row for row the same in chDB and in
-    memory."""
+    """The same requests, each twice, with a restart between any two: row for row the same in chDB and in memory."""
     catalogue = Catalogue.load()
     memory = MemoryLedger()
     for path in sorted((corpus / emitter).glob("traces-*")):

@@ -73,7 +73,7 @@ def test_one_span_at_a_time_children_first_or_last(emitter: str) -> None:
 
 @pytest.mark.parametrize("crash_at", ["before rows", "between rows and facts"])
 def test_a_crash_inside_a_batch_loses_and_doubles_nothing(crash_at: str, monkeypatch: pytest.MonkeyPatch) -> None:
-    """A process that ends half-way through a batch, whose clients then send other parts again, ends in the same ledger."""
+    """A process that ends half-way through a batch, whose clients then send it again in parts: the same ledger."""
     emitter = "langgraph_openinference_both"
     spans = single_spans(emitter)
     collector = MemoryCollector()

@@ -34,7 +34,8 @@ def llm(span_id: str, **values: Any) -> Fact:
 def calls_of(*facts: Fact) -> list[Call]:
     """The calls that follow from the facts, in order of start."""
     return sorted(
-        (row.call for row in fold(facts).values() if row.call), key=lambda call: (call.started_at_ns, call.span_id)
+        (row.call for row in fold(facts).values() if row.call),
+        key=lambda call: (call.started_at_ns, call.span_id),
     )
 
 
@@ -118,7 +119,9 @@ def test_a_zero_gives_way_to_a_count_another_copy_has() -> None:
 
 def test_an_estimate_gives_way_to_a_report() -> None:
     """Counts that a copy estimated are used only where no copy reported any, and are then marked."""
-    estimate = llm("a", scope="outer", trust=95, response_id="chatcmpl-A1b2C3d4", usage_estimated=True, output_tokens=47)
+    estimate = llm(
+        "a", scope="outer", trust=95, response_id="chatcmpl-A1b2C3d4", usage_estimated=True, output_tokens=47
+    )
     report = llm("b", trust=10, response_id="chatcmpl-A1b2C3d4", output_tokens=190)
     (both,) = calls_of(estimate, report)
     (alone,) = calls_of(estimate)
@@ -132,7 +135,13 @@ def test_identity_comes_from_the_nearest_ancestor_that_names_it() -> None:
     agent = Fact("t1", "g", "r", kind="agent", agent="coder", task="T-1")
     plain = Fact("t1", "p", "g", kind="context")
     (call,) = calls_of(root, agent, plain, llm("a", parent_span_id="p", user="u-2"))
-    assert (call.task, call.agent, call.team, call.user, call.session) == ("T-1", "coder", "platform", "u-2", "")
+    assert (call.task, call.agent, call.team, call.user, call.session) == (
+        "T-1",
+        "coder",
+        "platform",
+        "u-2",
+        "",
+    )
 
 
 def test_a_sibling_s_identity_is_not_inherited() -> None:

@@ -15,13 +15,17 @@ TRACE = bytes(range(16))
 def request(span_id: int, parent: int, name: str, **attributes: Any) -> ExportTraceServiceRequest:
     """A request with one span; attribute names with `__` for the dot."""
     message = ExportTraceServiceRequest()
-    span = message.resource_spans.add().scope_spans.add().spans.add(
-        trace_id=TRACE,
-        span_id=span_id.to_bytes(8, "big"),
-        parent_span_id=parent.to_bytes(8, "big") if parent else b"",
-        name=name,
-        start_time_unix_nano=10**18 + span_id,
-        end_time_unix_nano=10**18 + 10**9 - span_id,
+    span = (
+        message.resource_spans.add()
+        .scope_spans.add()
+        .spans.add(
+            trace_id=TRACE,
+            span_id=span_id.to_bytes(8, "big"),
+            parent_span_id=parent.to_bytes(8, "big") if parent else b"",
+            name=name,
+            start_time_unix_nano=10**18 + span_id,
+            end_time_unix_nano=10**18 + 10**9 - span_id,
+        )
     )
     for key, value in attributes.items():
         pair = span.attributes.add(key=key.replace("__", "."))
@@ -33,7 +37,12 @@ def request(span_id: int, parent: int, name: str, **attributes: Any) -> ExportTr
 
 
 CHAT = request(
-    4, 3, "chat", gen_ai__operation__name="chat", gen_ai__request__model="gpt-4o", gen_ai__usage__input_tokens=5
+    4,
+    3,
+    "chat",
+    gen_ai__operation__name="chat",
+    gen_ai__request__model="gpt-4o",
+    gen_ai__usage__input_tokens=5,
 )
 HTTP_CLIENT = request(3, 2, "POST")
 HTTP_SERVER = request(2, 1, "POST /work")

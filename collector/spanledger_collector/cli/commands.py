@@ -32,6 +32,8 @@ for command in (serve, demo, import_files, query, migrate):
 def main() -> None:
     """Run the command line; errors that are ours are told in one line, without a traceback."""
     logging.basicConfig(level=logging.INFO, format="%(asctime)s %(levelname)s %(message)s", stream=sys.stderr)
+    # The servers' own start and stop lines say nothing that ours do not.
+    logging.getLogger("uvicorn").setLevel(logging.WARNING)
     try:
         spanledger.main(standalone_mode=False)
     except SpanledgerError as error:

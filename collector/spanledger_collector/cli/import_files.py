@@ -37,8 +37,8 @@ Take = Callable[[list[ExportTraceServiceRequest]], object]
 def import_files(files: tuple[str, ...], config_file: str | None, **flags: Any) -> None:
     """Read OTLP trace files into the ledger; the same file again changes nothing.
 
-    FILE is a raw ExportTraceServiceRequest (.bin, .pb), OTLP/JSON (.json), or one JSON request a line (.jsonl); each also
-    .gz or .zst. A dash reads standard input.
+    FILE is a raw ExportTraceServiceRequest (.bin, .pb), OTLP/JSON (.json), or one JSON request a line (.jsonl); each
+    also .gz or .zst. A dash reads standard input.
     """
     settings = load_settings(config_file, **flags)
     missing = [name for name in files if name != "-" and not Path(name).is_file()]
@@ -59,7 +59,7 @@ def import_files(files: tuple[str, ...], config_file: str | None, **flags: Any) 
 
 @contextmanager
 def opened(settings: Settings) -> Iterator[Take]:
-    """What takes requests: the collector that holds the data directory, over OTLP/HTTP, else the pipeline in this process."""
+    """What takes requests: the collector that holds the data directory, by OTLP/HTTP, else a pipeline in this process."""
     with open_store_or_find_holder(settings) as found:
         if isinstance(found, Holder):
             yield partial(_send, found.otlp_http)
@@ -85,7 +85,7 @@ def _send(otlp_http: str, requests: list[ExportTraceServiceRequest]) -> None:
     # The collector is this machine's: a proxy set for the internet is not asked.
     opener = build_opener(ProxyHandler({}))
     for request in requests:
-        message = Request(  # noqa: S310: the address is the collector's own announcement
+        message = Request(  # noqa: S310 - the address is the collector's own announcement
             f"{otlp_http}/v1/traces",
             data=request.SerializeToString(),
             headers={"Content-Type": "application/x-protobuf"},

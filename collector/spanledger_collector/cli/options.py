@@ -15,11 +15,11 @@ def store_options(function: _Function) -> _Function:
     for option in (
         click.option("--config", "config_file", metavar="FILE", help="YAML file with settings."),
         click.option(
-            "--clickhouse", metavar="URL", help="A ClickHouse server, instead of the embedded store in --data."
+            "--clickhouse",
+            metavar="URL",
+            help="A ClickHouse server, instead of the embedded store in --data.",
         ),
-        click.option(
-            "--data", metavar="DIR", help="Data directory.  [default: ~/.local/share/spanledger]"
-        ),
+        click.option("--data", metavar="DIR", help="Data directory.  [default: ~/.local/share/spanledger]"),
     ):
         function = option(function)
     return function

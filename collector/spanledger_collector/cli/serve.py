@@ -10,11 +10,14 @@ from typing import Any
 import click
 
 from spanledger_collector.cli.options import address_options, store_options
-from spanledger_collector.config import Settings, load_settings
-
 from spanledger_collector.collector import Collector, open_store
+from spanledger_collector.config import Settings, load_settings
+from spanledger_collector.export.store import Store
 
 STOP_SIGNALS = (signal.SIGINT, signal.SIGTERM)
+
+Beside = Callable[[Collector, Store], Awaitable[None]]
+"""What runs beside a collector that listens."""
 
 
 @click.command()
@@ -22,42 +25,44 @@ STOP_SIGNALS = (signal.SIGINT, signal.SIGTERM)
 @address_options
 def serve(config_file: str | None, **flags: Any) -> None:
     """Run the collector: OTLP in, ledger, API and page. SIGTERM writes what was taken and ends it."""
-    run_collector(load_settings(config_file, **flags), _announce)
+    settings = load_settings(config_file, **flags)
+
+    async def announce(collector: Collector, _: Store) -> None:
+        click.echo(where_to_look(collector, settings))
+
+    run_collector(settings, announce)
 
 
-def run_collector(settings: Settings, when_started: Callable[[Collector, Settings], Awaitable[None]]) -> None:
-    """Run a collector until a stop signal; ``when_started`` runs beside it once everything listens.
+def run_collector(settings: Settings, beside: Beside, *, stay: bool = True) -> None:
+    """Run a collector until a stop signal, or with ``stay=False`` until ``beside`` is done.
 
     Raises:
-        SpanledgerError: the collector could not start; or what ``when_started`` raised, after a stop in order.
+        SpanledgerError: the collector could not start; or what ``beside`` raised, after a stop in order.
     """
     with open_store(settings) as store:
-        asyncio.run(_run(Collector(settings, store), settings, when_started))
+        asyncio.run(_run(settings, store, beside, stay))
 
 
-async def _run(
-    collector: Collector, settings: Settings, when_started: Callable[[Collector, Settings], Awaitable[None]]
-) -> None:
+async def _run(settings: Settings, store: Store, beside: Beside, stay: bool) -> None:
     stopped = asyncio.Event()
     for number in STOP_SIGNALS:
         asyncio.get_running_loop().add_signal_handler(number, stopped.set)
+    collector = Collector(settings, store)
     await collector.start()
     try:
-        # A stop signal ends what was started beside the collector, too.
-        beside = asyncio.ensure_future(when_started(collector, settings))
+        work = asyncio.ensure_future(beside(collector, store))
         stopping = asyncio.ensure_future(stopped.wait())
-        await asyncio.wait({beside, stopping}, return_when=asyncio.FIRST_COMPLETED)
-        if beside.done():
-            beside.result()
+        await asyncio.wait({work, stopping}, return_when=asyncio.FIRST_COMPLETED)
+        if not work.done():
+            work.cancel()
+            return
+        work.result()
+        if stay:
             await stopping
         else:
-            beside.cancel()
+            stopping.cancel()
     finally:
         await collector.stop()
-
-
-async def _announce(collector: Collector, settings: Settings) -> None:
-    click.echo(where_to_look(collector, settings))
 
 
 def where_to_look(collector: Collector, settings: Settings) -> str:
@@ -67,6 +72,6 @@ def where_to_look(collector: Collector, settings: Settings) -> str:
             f"OTLP/gRPC  {collector.otlp_grpc}",
             f"OTLP/HTTP  {collector.otlp_http_url}",
             f"page, API  {collector.api_url}",
-            f"data       {settings.clickhouse and 'ClickHouse server' or settings.data}",
+            f"data       {'ClickHouse server' if settings.clickhouse else settings.data}",
         )
     )

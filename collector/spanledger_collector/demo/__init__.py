@@ -6,10 +6,11 @@ keeps a ledger of what it billed, with which tests compare ours.
 """
 
 from spanledger_collector.demo.exchange import Failure, Reply, Request, ToolCall
-from spanledger_collector.demo.launch import TASKS_PER_AGENT, DemoFailedError, run_app
+from spanledger_collector.demo.launch import FIRST_TASK, TASKS_PER_AGENT, DemoFailedError, run_app
 from spanledger_collector.demo.provider import ProviderCall, StandInProvider
 
 __all__ = [
+    "FIRST_TASK",
     "TASKS_PER_AGENT",
     "DemoFailedError",
     "Failure",

@@ -18,6 +18,7 @@ from openai import OpenAI
 
 import spanledger
 from spanledger_collector.demo import brain
+from spanledger_collector.demo.launch import FIRST_TASK
 from spanledger_collector.demo.provider import StandInProvider
 from spanledger_collector.demo.texts import source_file, words
 
@@ -165,8 +166,8 @@ AGENTS = (
 )
 
 
-def run_agents(provider: StandInProvider, tasks_per_agent: int) -> None:
-    """Let each agent do its tasks (``BUG-101``, ``BUG-102``, ...), in turns."""
+def run_agents(provider: StandInProvider, tasks_per_agent: int, first_task: int = FIRST_TASK) -> None:
+    """Let each agent do its tasks (``BUG-101``, ``BUG-102``, ... from ``first_task`` on), in turns."""
     with (
         OpenAI(base_url=provider.openai_base_url, api_key="stand-in", max_retries=8) as openai_client,
         Anthropic(base_url=provider.anthropic_base_url, api_key="stand-in") as anthropic_client,
@@ -175,7 +176,7 @@ def run_agents(provider: StandInProvider, tasks_per_agent: int) -> None:
         for number in range(tasks_per_agent):
             for agent in AGENTS:
                 user = agent.users[number % len(agent.users)]
-                task = f"{agent.task_prefix}-{101 + number}"
+                task = f"{agent.task_prefix}-{first_task + number}"
                 with spanledger.task(task, agent=agent.name, team=agent.team, user=user):
                     agent.work(clients, number)
 

@@ -10,14 +10,19 @@ import os
 import sys
 
 from spanledger_collector.demo import brain
-from spanledger_collector.demo.launch import TASKS_PER_AGENT, DemoFailedError, require_sdks
+from spanledger_collector.demo.launch import FIRST_TASK, TASKS_PER_AGENT, DemoFailedError, require_sdks
 from spanledger_collector.demo.provider import StandInProvider
 
 SERVICE_NAME = "spanledger-demo"
 FLUSH_TIMEOUT_MS = 15_000
 
 
-def run_demo(otlp_endpoint: str, provider: StandInProvider, tasks_per_agent: int = TASKS_PER_AGENT) -> None:
+def run_demo(
+    otlp_endpoint: str,
+    provider: StandInProvider,
+    tasks_per_agent: int = TASKS_PER_AGENT,
+    first_task: int = FIRST_TASK,
+) -> None:
     """Trace this process, let the agents work against ``provider``, and send the spans to ``otlp_endpoint``.
 
     It settles what the process sends and where for good: call it once in a process that does nothing else.
@@ -34,7 +39,7 @@ def run_demo(otlp_endpoint: str, provider: StandInProvider, tasks_per_agent: int
     import spanledger.auto  # noqa: F401 - it reads the environment, and comes before what it traces
     from spanledger_collector.demo.agents import run_agents
 
-    run_agents(provider, tasks_per_agent)
+    run_agents(provider, tasks_per_agent, first_task)
     tracer_provider = trace.get_tracer_provider()
     if isinstance(tracer_provider, TracerProvider) and not tracer_provider.force_flush(FLUSH_TIMEOUT_MS):
         raise DemoFailedError(f"the spans did not reach {otlp_endpoint} in {FLUSH_TIMEOUT_MS / 1000:.0f} s")
@@ -45,10 +50,11 @@ def main() -> None:
     parser = argparse.ArgumentParser(description="agents on a stand-in provider, traced by spanledger.auto")
     parser.add_argument("--otlp-endpoint", required=True, help="OTLP/HTTP base address of the collector")
     parser.add_argument("--tasks-per-agent", type=int, default=TASKS_PER_AGENT)
+    parser.add_argument("--first-task", type=int, default=FIRST_TASK)
     arguments = parser.parse_args()
     try:
         with StandInProvider(brain.think) as provider:
-            run_demo(arguments.otlp_endpoint, provider, arguments.tasks_per_agent)
+            run_demo(arguments.otlp_endpoint, provider, arguments.tasks_per_agent, arguments.first_task)
     except DemoFailedError as failure:
         sys.exit(str(failure))
 

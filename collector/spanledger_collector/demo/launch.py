@@ -9,6 +9,8 @@ from importlib.util import find_spec
 from spanledger_collector.errors import PermanentError
 
 TASKS_PER_AGENT = 4
+FIRST_TASK = 101
+"""The number of each agent's first task; a later run goes on from where the one before ended."""
 STDERR_LINES_SHOWN = 15
 
 
@@ -29,7 +31,9 @@ def require_sdks() -> None:
         )
 
 
-def run_app(otlp_endpoint: str, *, tasks_per_agent: int = TASKS_PER_AGENT) -> None:
+def run_app(
+    otlp_endpoint: str, *, tasks_per_agent: int = TASKS_PER_AGENT, first_task: int = FIRST_TASK
+) -> None:
     """Run the demo's agents in a process of their own, and return when it has ended and sent its spans.
 
     ``otlp_endpoint`` is an OTLP/HTTP base address such as ``http://127.0.0.1:4318``.
@@ -39,7 +43,7 @@ def run_app(otlp_endpoint: str, *, tasks_per_agent: int = TASKS_PER_AGENT) -> No
     """
     require_sdks()
     command = [sys.executable, "-m", "spanledger_collector.demo.app", "--otlp-endpoint", otlp_endpoint]
-    command += ["--tasks-per-agent", str(tasks_per_agent)]
+    command += ["--tasks-per-agent", str(tasks_per_agent), "--first-task", str(first_task)]
     ended = subprocess.run(  # noqa: S603 - our own module, our own interpreter
         command, check=False, stdin=subprocess.DEVNULL, stdout=subprocess.DEVNULL, stderr=subprocess.PIPE
     )

@@ -17,10 +17,16 @@ from spanledger_collector.errors import DataDirectoryHeldError, PermanentError
 
 @dataclass(slots=True, frozen=True)
 class Holder:
-    """The process that holds a data directory; ``api`` is the URL of its API, '' when it serves none."""
+    """The process that holds a data directory, and the URLs of its API and of OTLP/HTTP, '' when it serves none."""
 
     pid: int
     api: str
+    otlp_http: str
+
+    @classmethod
+    def here(cls, api: str = "", otlp_http: str = "") -> Holder:
+        """This process."""
+        return cls(os.getpid(), api, otlp_http)
 
 
 class DataDirectory:
@@ -63,11 +69,13 @@ class DataDirectory:
                 f"the data directory {self.path} is held by {who}; stop it, or name another with --data"
             ) from None
         self._lock = lock
-        self._write_holder("")
+        self.announce(Holder.here())
 
-    def announce(self, api: str) -> None:
-        """Tell the commands where this process answers queries."""
-        self._write_holder(api)
+    def announce(self, holder: Holder) -> None:
+        """Tell the commands who holds the directory, and where it answers."""
+        draft = self._holder_file.with_suffix(".new")
+        draft.write_text(json.dumps(asdict(holder)), "utf-8")
+        draft.replace(self._holder_file)
 
     def holder(self) -> Holder | None:
         """Who wrote last that it holds the directory; only meaningful while ``acquire`` is refused."""
@@ -82,8 +90,3 @@ class DataDirectory:
             self._holder_file.unlink(missing_ok=True)
             self._lock.close()
             self._lock = None
-
-    def _write_holder(self, api: str) -> None:
-        draft = self._holder_file.with_suffix(".new")
-        draft.write_text(json.dumps(asdict(Holder(os.getpid(), api))), "utf-8")
-        draft.replace(self._holder_file)

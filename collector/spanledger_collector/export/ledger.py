@@ -27,7 +27,7 @@ def _column(field: str) -> str:
 
 _FACT_COLUMNS = (*map(_column, FACT_FIELDS), "match_key", "variant")
 _CALL_COLUMNS = (*map(_column, CALL_FIELDS), "version", "is_deleted")
-_SELECT_FACTS = "SELECT {} FROM facts WHERE ".format(  # noqa: S608: names of our own columns
+_SELECT_FACTS = "SELECT {} FROM facts WHERE ".format(  # noqa: S608 - names of our own columns
     ", ".join(f"toUnixTimestamp64Nano({_column(f)})" if f.endswith("_ns") else f for f in FACT_FIELDS)
 )
 _EMPTY_CALL = {

@@ -54,7 +54,7 @@ class Store:
         """Run a SELECT with ClickHouse typed placeholders (``{name:Type}``)."""
         with self._read_lock:
             answer = self._translate(lambda: self._read_client.query(sql, parameters=parameters))
-        return Result(tuple(answer.column_names), answer.result_rows)
+        return Result(tuple(answer.column_names), list(map(tuple, answer.result_rows)))
 
     def command(self, sql: str) -> None:
         """Run a statement that answers nothing."""
@@ -67,9 +67,7 @@ class Store:
             return
         with self._write_lock:
             self._translate(
-                lambda: self._write_client.insert(
-                    table, values, column_names=list(columns), column_oriented=True
-                )
+                lambda: self._write_client.insert(table, values, column_names=list(columns), column_oriented=True)
             )
 
     def close(self) -> None:

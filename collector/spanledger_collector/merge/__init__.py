@@ -1,7 +1,8 @@
 """From facts to the ledger: which spans are copies of one call, which wrap others, and whom each call was for.
 
-The ledger is a pure function of the set of facts (``fold``), so that order, grouping, repetition and restarts cannot change
-it. ``Settler`` keeps it up to date: new facts pull in the stored ones they are related to, and what changes is written.
+The ledger is a pure function of the set of facts (``fold``), so that order, grouping, repetition and restarts cannot
+change it. ``Settler`` keeps it in step: new facts pull in the stored ones they are related to, and what changes is
+written.
 """
 
 from spanledger_collector.merge.fold import LedgerRow, fold

@@ -43,8 +43,11 @@ def group_calls(facts: Iterable[Fact], traces: Traces) -> list[Group]:
 
 
 def group_tools(facts: Iterable[Fact], traces: Traces) -> list[Group]:
-    """The tool executions, each with all its copies: the same call id in one trace, or one inside the other with the
-    same name, seen by different instrumentors (an ``execute_tool`` span and the MCP client and server spans below)."""
+    """The tool executions, each with all its copies.
+
+    Copies have the same tool call id in one trace, or lie below one another with the same name, and come from different
+    instrumentors: an ``execute_tool`` span, and the MCP client and server spans below it.
+    """
     tools = sorted((fact for fact in facts if fact.kind == "tool"), key=_order)
     groups: list[Group] = []
     by_trace: dict[str, list[Group]] = defaultdict(list)
@@ -70,9 +73,7 @@ def _same_execution(tool: Fact, other: Fact, traces: Traces) -> bool:
         return False
     if tool.tool_call_id and other.tool_call_id:
         return tool.tool_call_id == other.tool_call_id
-    return tool.tool_name == other.tool_name and (
-        traces.is_ancestor(tool, other) or traces.is_ancestor(other, tool)
-    )
+    return tool.tool_name == other.tool_name and (traces.is_ancestor(tool, other) or traces.is_ancestor(other, tool))
 
 
 def _join_matching(without_id: list[Fact], groups: list[Group], traces: Traces) -> list[Group]:
@@ -147,8 +148,4 @@ def _without_wrappers(alone: list[Group], groups: list[Group], traces: Traces) -
         for above in traces.ancestors(member)
         if above.kind in BILLABLE and above.scope != member.scope
     }
-    return [
-        group
-        for group in alone
-        if len(group) > 1 or (group[0].trace_id, group[0].span_id) not in wrapping
-    ]
+    return [group for group in alone if len(group) > 1 or (group[0].trace_id, group[0].span_id) not in wrapping]

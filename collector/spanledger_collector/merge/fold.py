@@ -121,9 +121,11 @@ def _has_usage(fact: Fact) -> bool:
     return any(getattr(fact, name) is not None for name in _COUNTS)
 
 
-def _counts(best_first: list[Fact]) -> dict[str, int | None]:
-    """Field by field: the most trusted copy that reported the field; a zero gives way to a count another copy has,
-    as instrumentors that do not know a kind of token write zero for it."""
+def _counts(best_first: list[Fact]) -> dict[str, Any]:
+    """Field by field, the most trusted copy that reported it.
+
+    A zero gives way to a count another copy has: instrumentors that do not know a kind of token write zero for it.
+    """
     exact = [fact for fact in best_first if not fact.usage_estimated] or best_first
     counts: dict[str, int | None] = {}
     for name in _COUNTS:
@@ -132,7 +134,7 @@ def _counts(best_first: list[Fact]) -> dict[str, int | None]:
     return counts
 
 
-def _identity(group: Group, traces: Traces) -> dict[str, str]:
+def _identity(group: Group, traces: Traces) -> dict[str, Any]:
     """Whom the call is for: its own word, else its nearest ancestor's; the outermost copy is asked first."""
     found = dict.fromkeys(_IDENTITY, "")
     for fact in sorted(group, key=lambda f: (f.started_at_ns - f.ended_at_ns, f.trace_id, f.span_id)):
@@ -153,5 +155,3 @@ def _first_text(facts: list[Fact], name: str) -> str:
 def _most_specific(facts: list[Fact], name: str) -> str:
     """The longest of the names: a dated snapshot says more than the alias a framework repeats from the request."""
     return max((str(getattr(fact, name)) for fact in facts), key=len)
-
-

@@ -1,7 +1,7 @@
 """Keeps the ledger in step with the facts: ``Settler.settle`` says what to write when spans arrive.
 
-Calls are written before the facts they follow from. If the process dies in between, the clients send again, the same facts are
-new again and lead to the same rows with the same versions; nothing is lost and nothing is counted twice.
+Calls are written before the facts they follow from. If the process dies in between, the clients send again, the same
+facts are new again and lead to the same rows with the same versions; nothing is lost and nothing is counted twice.
 """
 
 from __future__ import annotations
