@@ -61,7 +61,7 @@ class Batcher:
         self._thread.shutdown()
 
     async def submit(self, request: Received) -> Outcome:
-        """See ``receive.submit.Submit``. Logs and metrics are taken, counted and ignored: the ledger is fed by spans."""
+        """See ``receive.submit.Submit``. Logs and metrics are taken, counted and ignored: spans feed the ledger."""
         if not isinstance(request.body, ExportTraceServiceRequest):
             metrics.IGNORED_REQUESTS.labels(request.signal).inc()
             return Outcome()

@@ -14,7 +14,13 @@ from spanledger_collector.receive.files import read_requests
 from spanledger_collector.testing import MemoryCollector
 
 CORPUS = Path(__file__).parents[1] / "corpus"
-EMITTERS = ["genai_openai", "genai_anthropic", "anthropic_sdk_native", "openinference", "langgraph_openinference_both"]
+EMITTERS = [
+    "genai_openai",
+    "genai_anthropic",
+    "anthropic_sdk_native",
+    "openinference",
+    "langgraph_openinference_both",
+]
 TOKENS = ["input_tokens", "cache_read_tokens", "cache_write_tokens", "output_tokens", "reasoning_tokens"]
 
 
@@ -37,7 +43,9 @@ def reported_calls(truth: dict[str, Any]) -> list[dict[str, Any]]:
     return [
         call
         for call in truth["calls"]
-        if call["billable"] and call["usage_reported_to_client"] and call["scenario"] != "chat_stream_abandoned"
+        if call["billable"]
+        and call["usage_reported_to_client"]
+        and call["scenario"] != "chat_stream_abandoned"
     ]
 
 
@@ -56,7 +64,9 @@ def test_the_ledger_equals_the_visible_truth(emitter: str) -> None:
     rows = [call for call in ledger_of(emitter) if call.usage_status == "reported"]
     print(f"\n{emitter}")
     for name in TOKENS:
-        print(f"  {name:20} ledger {sum(getattr(r, name) or 0 for r in rows):>8}  truth {sum(c[name] for c in visible):>8}")
+        print(
+            f"  {name:20} ledger {sum(getattr(r, name) or 0 for r in rows):>8}  truth {sum(c[name] for c in visible):>8}"
+        )
     assert Counter(known(row, row.kind == "llm") for row in rows) == Counter(
         known(call, call["api"] != "embeddings") for call in visible
     )
@@ -76,7 +86,9 @@ def test_rows_without_usage_are_the_calls_that_reported_none(emitter: str) -> No
     assert begun == {i for i in answered - visible if not i.startswith(("emb", "None"))}
     assert all(row.cost_usd is None and row.price_status == "no_usage" for row in missing if row.response_id)
     refused = [row for row in missing if not row.response_id]
-    assert all(row.status == "error" and row.cost_usd == 0 and row.price_status == "not_billed" for row in refused)
+    assert all(
+        row.status == "error" and row.cost_usd == 0 and row.price_status == "not_billed" for row in refused
+    )
     failed = [c for c in truth["calls"] if not c["response_id"] and c["http_status"] >= 400]
     assert len(refused) <= len(failed)
 

@@ -59,7 +59,7 @@ def import_files(files: tuple[str, ...], config_file: str | None, **flags: Any) 
 
 @contextmanager
 def opened(settings: Settings) -> Iterator[Take]:
-    """What takes requests: the collector that holds the data directory, by OTLP/HTTP, else a pipeline in this process."""
+    """What takes requests: the collector that holds the data directory, else a pipeline in this process."""
     with open_store_or_find_holder(settings) as found:
         if isinstance(found, Holder):
             yield partial(_send, found.otlp_http)

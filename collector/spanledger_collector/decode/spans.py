@@ -13,7 +13,7 @@ from opentelemetry.proto.trace.v1 import trace_pb2
 from spanledger_collector.decode.otel_traces import columns
 from spanledger_collector.model import Attributes, Event, Link, Resource, Span
 
-_LATEST_NS = 2**63 - 1
+LATEST_NS = 2**63 - 1
 """The end of ClickHouse's DateTime64(9), in the year 2262; OTLP's fixed64 goes on."""
 
 
@@ -33,7 +33,7 @@ def decode(requests: Iterable[ExportTraceServiceRequest]) -> Batch:
 
 def _spans(request: ExportTraceServiceRequest) -> Iterator[Span]:
     for resource_spans in request.resource_spans:
-        resource = Resource(_attributes(resource_spans.resource.attributes))
+        resource = Resource(attributes_of(resource_spans.resource.attributes))
         for scope_spans in resource_spans.scope_spans:
             scope = scope_spans.scope
             for span in scope_spans.spans:
@@ -41,7 +41,7 @@ def _spans(request: ExportTraceServiceRequest) -> Iterator[Span]:
 
 
 def _span(span: trace_pb2.Span, resource: Resource, scope_name: str, scope_version: str) -> Span:
-    start_ns = min(span.start_time_unix_nano, _LATEST_NS)
+    start_ns = min(span.start_time_unix_nano, LATEST_NS)
     return Span(
         trace_id=span.trace_id.hex(),
         span_id=span.span_id.hex(),
@@ -50,14 +50,14 @@ def _span(span: trace_pb2.Span, resource: Resource, scope_name: str, scope_versi
         kind=span.kind,
         start_ns=start_ns,
         # A span that was never ended, or that ended before it began on a skewed clock, took no time.
-        end_ns=max(min(span.end_time_unix_nano, _LATEST_NS), start_ns),
+        end_ns=max(min(span.end_time_unix_nano, LATEST_NS), start_ns),
         status_code=span.status.code,
         status_message=span.status.message,
         trace_state=span.trace_state,
-        attributes=_attributes(span.attributes),
-        events=[Event(e.name, e.time_unix_nano, _attributes(e.attributes)) for e in span.events],
+        attributes=attributes_of(span.attributes),
+        events=[Event(e.name, e.time_unix_nano, attributes_of(e.attributes)) for e in span.events],
         links=[
-            Link(link.trace_id.hex(), link.span_id.hex(), link.trace_state, _attributes(link.attributes))
+            Link(link.trace_id.hex(), link.span_id.hex(), link.trace_state, attributes_of(link.attributes))
             for link in span.links
         ],
         scope_name=scope_name,
@@ -66,7 +66,8 @@ def _span(span: trace_pb2.Span, resource: Resource, scope_name: str, scope_versi
     )
 
 
-def _attributes(pairs: Iterable[KeyValue]) -> Attributes:
+def attributes_of(pairs: Iterable[KeyValue]) -> Attributes:
+    """The pairs as a dict of plain values; of a key said twice the last holds."""
     return {pair.key: _value(pair.value) for pair in pairs}
 
 
@@ -77,5 +78,5 @@ def _value(value: AnyValue) -> Any:
     if which == "array_value":
         return [_value(item) for item in value.array_value.values]
     if which == "kvlist_value":
-        return _attributes(value.kvlist_value.values)
+        return attributes_of(value.kvlist_value.values)
     return getattr(value, which)

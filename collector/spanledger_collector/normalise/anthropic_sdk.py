@@ -1,7 +1,7 @@
 """The spans that Anthropic's Python SDK emits by itself (2.x, once a tracer provider exists).
 
-They follow the semantic conventions, and know the provider's answer best: the split of cache writes by their life and the
-exact output of a stream. They are the inner copy next to every other instrumentor of the same call.
+They follow the semantic conventions, and know the provider's answer best: the split of cache writes by their life
+and the exact output of a stream. They are the inner copy next to every other instrumentor of the same call.
 """
 
 from spanledger_collector.normalise import semconv

@@ -3,17 +3,45 @@
 from __future__ import annotations
 
 import hashlib
+import json
+from collections.abc import Mapping
 from functools import lru_cache
 from typing import Any
 
 from spanledger_collector.decode.otel_traces import text as as_text
-from spanledger_collector.model import Attributes, Fact, Resource, Span
-from spanledger_collector.normalise import anthropic_sdk, openinference, semconv, spanledger
+from spanledger_collector.model import Attributes, Fact, Kind, Resource, Span
+from spanledger_collector.normalise import (
+    anthropic_sdk,
+    claude_code,
+    codex,
+    gemini_cli,
+    openinference,
+    semantic_kernel,
+    semconv,
+    sentry,
+    spanledger,
+    spring_ai,
+    vercel_ai,
+)
 from spanledger_collector.normalise.dialect import IDENTITY, Dialect, Names, Reading
 from spanledger_collector.normalise.providers import canonical_provider
+from spanledger_collector.normalise.usage import settle_totals
 from spanledger_collector.normalise.values import count, money, number, text, truth
 
-DIALECTS: tuple[Dialect, ...] = (spanledger.DIALECT, anthropic_sdk.DIALECT, openinference.DIALECT, semconv.DIALECT)
+DIALECTS: tuple[Dialect, ...] = (
+    spanledger.DIALECT,
+    anthropic_sdk.DIALECT,
+    openinference.DIALECT,
+    vercel_ai.DIALECT,
+    vercel_ai.DIALECT_V7,
+    claude_code.DIALECT,
+    codex.DIALECT,
+    gemini_cli.DIALECT,
+    semantic_kernel.DIALECT,
+    spring_ai.DIALECT,
+    sentry.DIALECT,
+    semconv.DIALECT,
+)
 """In order of precedence: the first that knows the scope, else the first of which a marker is present."""
 
 _MARKERS = frozenset().union(*(dialect.markers for dialect in DIALECTS))
@@ -25,6 +53,11 @@ _COUNTS = (
     "output_tokens",
     "reasoning_tokens",
 )
+_OPERATIONS: dict[Kind, str] = {"llm": "chat", "embedding": "embeddings", "tool": "execute_tool"}
+"""What a call is where its emitter does not say."""
+_BILLABLE = ("llm", "embedding")
+_HOSTED = "invoke_agent"
+_CLIENT = 3
 _TEXTS = (
     "operation",
     "provider",
@@ -42,9 +75,15 @@ _TEXTS = (
 def normalise(span: Span) -> Fact | None:
     """What ``span`` says of a call, a tool execution or a wrapper; ``None`` for a span of no dialect."""
     dialect = _dialect(span)
-    if dialect is None:
+    return None if dialect is None else read(span, dialect)
+
+
+def read(span: Span, dialect: Dialect) -> Fact | None:
+    """What ``span`` says in the terms of ``dialect``; ``None`` when that is nothing."""
+    kind = dialect.kind(span)
+    if kind is None:
         return None
-    reading = Reading(span, dialect.kind(span))
+    reading = Reading(span, kind)
     for name, attribute_names in (*dialect.fields.items(), *IDENTITY.items()):
         value = _first(span.attributes, attribute_names)
         if value is not None:
@@ -53,12 +92,14 @@ def normalise(span: Span) -> Fact | None:
     return _fact(reading, dialect)
 
 
-def context(trace_id: str, span_id: str, parent_span_id: str, attributes: Attributes, resource: Resource) -> Fact:
+def context(
+    trace_id: str, span_id: str, parent_span_id: str, attributes: Attributes, resource: Resource
+) -> Fact:
     """What a plain span (HTTP, queue, workflow) between a call and its ancestors says: its parent, and for whom it ran.
 
     ``attributes`` may be the text forms that ``otel_traces`` keeps, so that a stored span makes the same fact.
     """
-    identity = {
+    identity: dict[str, Any] = {
         name: as_text(_first(attributes, names)) or as_text(_first(resource.attributes, names))
         for name, names in IDENTITY.items()
     }
@@ -76,7 +117,11 @@ def _dialect(span: Span) -> Dialect | None:
 
 @lru_cache(maxsize=4096)
 def _dialect_of_scope(scope: str) -> Dialect | None:
-    return next((d for d in DIALECTS if scope and scope.startswith(d.scopes)), None)
+    return next((d for d in DIALECTS if any(_belongs(scope, to) for to in d.scopes)), None)
+
+
+def _belongs(scope: str, to: str) -> bool:
+    return scope == to or scope.startswith(to if to.endswith((".", "_", "-")) else f"{to}.")
 
 
 def _first(attributes: Attributes, names: Names) -> Any:
@@ -90,14 +135,19 @@ def _first(attributes: Attributes, names: Names) -> Any:
 def _fact(reading: Reading, dialect: Dialect) -> Fact:
     span, fields = reading.span, reading.fields
     values: dict[str, Any] = {name: text(fields.get(name)) for name in _TEXTS}
-    values.update({name: count(fields.get(name)) for name in _COUNTS})
+    counts = {name: count(fields.get(name)) for name in _COUNTS}
+    settle_totals(counts, count(fields.get("total_tokens")))
+    values.update(counts if _says_usage(reading, values["operation"], counts) else dict.fromkeys(_COUNTS))
     for name, names in IDENTITY.items():
         values[name] = values[name] or text(_first(span.resource.attributes, names))
     values["provider"] = canonical_provider(
         values["provider"], values["response_model"] or values["request_model"]
     )
+    values["operation"] = values["operation"] or _OPERATIONS.get(reading.kind, "")
     ttft_s = number(fields.get("ttft_s"))
-    error_type = _error_type(span)
+    # Only a streamed answer has a first chunk.
+    stream = truth(fields.get("stream")) or ttft_s is not None
+    error_type = text(fields["error_type"]) if "error_type" in fields else _error_type(span)
     arguments = fields.get("tool_arguments")
     if reading.kind == "tool" and arguments is not None and not values["tool_arguments_hash"]:
         values["tool_arguments_hash"] = arguments_hash(arguments)
@@ -116,7 +166,7 @@ def _fact(reading: Reading, dialect: Dialect) -> Fact:
         dialect=dialect.name,
         trust=dialect.trust,
         kind=reading.kind,
-        stream=truth(fields.get("stream")),
+        stream=stream,
         status="error" if error_type else "ok",
         error_type=error_type,
         ttft_ms=None if ttft_s is None else round(ttft_s * 1000, 6),
@@ -126,20 +176,32 @@ def _fact(reading: Reading, dialect: Dialect) -> Fact:
     )
 
 
+def _says_usage(reading: Reading, operation: str, counts: Mapping[str, int | None]) -> bool:
+    """Whether the counts are of one call: a wrapper's are sums, and no call that was answered has none at all.
+
+    An agent behind an API is the exception: nothing below it may be seen, so its usage is kept for ``merge`` to judge.
+    """
+    if not any(counts.values()):
+        return False
+    return reading.kind in _BILLABLE or (
+        reading.kind == "agent" and operation == _HOSTED and reading.span.kind == _CLIENT
+    )
+
+
 def arguments_hash(arguments: Any) -> str:
     """A short stable hash of tool arguments: equal arguments, however spaced or ordered, have equal hashes."""
-    value = arguments
-    if isinstance(value, str):
-        value = _parsed(value)
-    return hashlib.sha256(as_text(_sorted(value)).encode()).hexdigest()[:16]
+    value = _parsed(arguments) if isinstance(arguments, str) else arguments
+    try:
+        canonical = as_text(_sorted(value))
+    except RecursionError:
+        canonical = as_text(arguments)
+    return hashlib.sha256(canonical.encode(errors="replace")).hexdigest()[:16]
 
 
 def _parsed(value: str) -> Any:
-    import json
-
     try:
         return json.loads(value)
-    except ValueError:
+    except (ValueError, RecursionError):
         return value
 
 

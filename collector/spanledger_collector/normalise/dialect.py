@@ -33,6 +33,11 @@ class Reading:
     fields: dict[str, Any] = field(default_factory=dict)
 
 
+def always(kind: Kind) -> Callable[[Span], Kind]:
+    """For a dialect whose spans are all of one kind."""
+    return lambda span: kind
+
+
 def _no_kind(span: Span) -> Kind:
     return "context"
 
@@ -49,13 +54,17 @@ class Dialect:
     fields: Mapping[str, Names]
     """Field of ``Fact`` → attribute names. Counts, times and money are converted by the field's type."""
     scopes: Names = ()
-    """Prefixes of instrumentation scope names that belong to it."""
+    """Instrumentation scope names that belong to it, with all dotted names below them; one that ends in a separator
+    (``.``, ``_``, ``-``) is a prefix."""
     markers: frozenset[str] = frozenset()
     """Attribute names of which one is enough to belong to it, where the scope does not tell."""
     trust: int = 50
     """How far its token counts are believed when copies of a call differ (0 to 100): the SDK that spoke to the
     provider is believed over a framework above it, both over an estimate."""
-    kind: Callable[[Span], Kind] = _no_kind
-    """What the span is to the ledger."""
+    kind: Callable[[Span], Kind | None] = _no_kind
+    """What the span is to the ledger; ``None`` for one that says nothing of a call (file access, hooks, polling)."""
     adjust: Callable[[Reading], None] = _no_adjustment
     """What cannot be said as data: values inside JSON text, counts that exclude what ours include."""
+    understood: frozenset[str] = frozenset()
+    """Further attributes of tokens and costs that ``adjust`` reads, or that say nothing the ``fields`` do not:
+    all others that look like usage are reported as unknown."""

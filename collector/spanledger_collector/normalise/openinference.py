@@ -1,7 +1,8 @@
 """OpenInference (Arize): ``openinference.span.kind`` and ``llm.*`` attributes, no ids, no CLIENT kind.
 
 Counts are inclusive totals. The response id, the request's model and whether it streamed are only inside JSON texts:
-``output.value`` holds the provider's answer (or LangChain's ``LLMResult`` around it), ``llm.invocation_parameters`` the request.
+``output.value`` holds the provider's answer (or LangChain's ``LLMResult`` around it),
+``llm.invocation_parameters`` the request.
 """
 
 from __future__ import annotations
@@ -16,7 +17,7 @@ _SPAN_KIND = "openinference.span.kind"
 _KINDS: dict[str, Kind] = {"LLM": "llm", "EMBEDDING": "embedding", "TOOL": "tool"}
 _OPERATIONS: dict[Kind, str] = {"llm": "chat", "embedding": "embeddings", "tool": "execute_tool"}
 _METADATA = {"task": "task", "agent": "agent", "team": "team", "user": "user_id", "session": "session_id"}
-_FIRST_TOKEN_EVENT = "First Token Stream Event"  # noqa: S105: a name of an event
+_FIRST_TOKEN_EVENT = "First Token Stream Event"  # noqa: S105 - the name of an event
 
 
 def _kind(span: Span) -> Kind:
@@ -49,7 +50,9 @@ def _read_call(span: Span, fields: dict[str, Any]) -> None:
         # LangChain gives the provider's answer id to the message ("run--..." is LangChain's own).
         details = json_object(message.get("response_metadata"))
         ids = (text(details.get("id")), text(message.get("id")))
-        fields.setdefault("response_id", next((i for i in ids if i and not i.startswith(("run-", "lc_run"))), ""))
+        fields.setdefault(
+            "response_id", next((i for i in ids if i and not i.startswith(("run-", "lc_run"))), "")
+        )
     else:
         fields.setdefault("response_id", text(output.get("id")))
     first_token_ns = next((e.time_ns for e in span.events if e.name == _FIRST_TOKEN_EVENT), 0)

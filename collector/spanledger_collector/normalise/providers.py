@@ -40,7 +40,10 @@ _FAMILIES = (
     (re.compile(r"deepseek-"), "deepseek"),
     (re.compile(r"grok-"), "x_ai"),
     (re.compile(r"command-"), "cohere"),
-    (re.compile(r"(arn:aws:bedrock:|((us|eu|apac|global)\.)?(anthropic|amazon|meta|cohere|mistral)\.)"), "aws.bedrock"),
+    (
+        re.compile(r"(arn:aws:bedrock:|((us|eu|apac|global)\.)?(anthropic|amazon|meta|cohere|mistral)\.)"),
+        "aws.bedrock",
+    ),
 )
 
 

@@ -13,7 +13,8 @@ OPERATION = "gen_ai.operation.name"
 
 _KINDS: dict[str, Kind] = {
     **dict.fromkeys(
-        ("chat", "generate_content", "text_completion", "responses", "completion", "acompletion", "llm_call"), "llm"
+        ("chat", "generate_content", "text_completion", "responses", "completion", "acompletion", "llm_call"),
+        "llm",
     ),
     **dict.fromkeys(("embeddings", "embedding", "aembedding"), "embedding"),
     "execute_tool": "tool",
@@ -45,6 +46,7 @@ FIELDS = {
     ),
     "cache_write_1h_tokens": ("anthropic.usage.cache_creation.ephemeral_1h_input_tokens",),
     "reasoning_tokens": ("gen_ai.usage.reasoning.output_tokens", "gen_ai.usage.reasoning_tokens"),
+    "total_tokens": ("gen_ai.usage.total_tokens", "llm.usage.total_tokens"),
     "ttft_s": ("gen_ai.response.time_to_first_chunk", "gen_ai.client.operation.time_to_first_chunk"),
     "reported_cost_usd": ("gen_ai.usage.cost", "gen_ai.usage.total_cost"),
     "tool_name": ("gen_ai.tool.name",),

@@ -2,12 +2,17 @@
 
 from __future__ import annotations
 
+import ast
 import json
 from decimal import Decimal, InvalidOperation
 from typing import Any
 
 MAX_TOKENS = 1 << 40
 """More tokens than any call can have: a larger number is a mistake of the emitter and counts as unknown."""
+
+MAX_JSON_CHARACTERS = 4_000_000
+MAX_REPR_CHARACTERS = 20_000
+"""Longer texts are not parsed: they hold content, and would only cost time."""
 
 
 def text(value: Any) -> str:
@@ -36,7 +41,7 @@ def number(value: Any) -> float | None:
         return None
     try:
         found = float(value)
-    except (TypeError, ValueError):
+    except (TypeError, ValueError, OverflowError):
         return None
     return found if 0 <= found < float("inf") else None
 
@@ -56,13 +61,37 @@ def json_object(value: Any) -> dict[str, Any]:
     """A JSON object, from a map or its text; an empty one when it is something else."""
     if isinstance(value, dict):
         return value
-    if isinstance(value, str) and value[:1] == "{":
+    if isinstance(value, str) and value[:1] == "{" and len(value) <= MAX_JSON_CHARACTERS:
         try:
             parsed = json.loads(value)
-        except ValueError:
+        except (ValueError, RecursionError):
             return {}
         return parsed if isinstance(parsed, dict) else {}
     return {}
+
+
+def mapping(value: Any) -> dict[str, Any]:
+    """A map from a map, from JSON, or from the ``repr`` of a Python dict that some emitters write instead."""
+    found = json_object(value)
+    # Counts and names need no escapes; a text with some is content, and may be no literal at all.
+    if found or not isinstance(value, str) or value[:1] != "{" or "\\" in value or len(value) > MAX_REPR_CHARACTERS:
+        return found
+    try:
+        parsed = ast.literal_eval(value)
+    except (ValueError, TypeError, SyntaxError, MemoryError, RecursionError):
+        return {}
+    return parsed if isinstance(parsed, dict) else {}
+
+
+def unquoted(value: Any) -> str:
+    """A name that may be wrapped as a JSON string."""
+    name = text(value)
+    if name[:1] == '"':
+        try:
+            return text(json.loads(name))
+        except ValueError:
+            return name
+    return name
 
 
 def truth(value: Any) -> bool:

@@ -1,0 +1,46 @@
+"""Providers' answers that emitters keep as JSON: the id, model, tier and usage inside them.
+
+Shapes: OpenAI chat completion and response, Anthropic message, Gemini content, and LangChain's messages around any of them.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from typing import Any
+
+from spanledger_collector.normalise.usage import read_usage
+from spanledger_collector.normalise.values import json_object, text
+
+_OWN_IDS = ("run-", "lc_run")
+"""Prefixes of the ids that LangChain gives a message when the provider gave none."""
+
+
+def read_answer(answer: Mapping[str, Any]) -> dict[str, Any]:
+    """Fields of ``Fact`` that a provider's answer states; empty for anything that is no answer."""
+    fields: dict[str, Any] = {
+        "response_id": text(answer.get("id") or answer.get("responseId")),
+        "response_model": text(answer.get("model") or answer.get("modelVersion")),
+        "service_tier": text(answer.get("service_tier")),
+    }
+    usage = answer.get("usage") or answer.get("usageMetadata")
+    return {name: value for name, value in fields.items() if value} | (read_usage(usage) if usage else {})
+
+
+def read_langchain(output: Mapping[str, Any]) -> dict[str, Any] | None:
+    """Fields of the message in a serialised ``LLMResult`` (``generations[0][0].message.kwargs``); ``None`` without one."""
+    generations = output.get("generations")
+    if not isinstance(generations, list):
+        return None
+    for _ in range(2):
+        generations = generations[0] if isinstance(generations, list) and generations else generations
+    message = json_object(json_object(generations).get("message"))
+    message = json_object(message.get("kwargs")) or message
+    details = json_object(message.get("response_metadata"))
+    ids = (text(details.get("id")), text(message.get("id")))
+    fields = {
+        "response_id": next((i for i in ids if i and not i.startswith(_OWN_IDS)), ""),
+        "response_model": text(details.get("model_name") or details.get("model")),
+        "service_tier": text(details.get("service_tier")),
+    }
+    usage = message.get("usage_metadata") or details.get("token_usage") or details.get("usage")
+    return {name: value for name, value in fields.items() if value} | (read_usage(usage) if usage else {})

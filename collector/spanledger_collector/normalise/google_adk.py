@@ -1,0 +1,42 @@
+"""Google's Agent Development Kit (scope ``gcp.vertex.agent``): read in its source, not captured.
+
+Counts are totals. Older spans of a call (``call_llm``) have no operation, newer versions put a ``generate_content``
+span with the same usage below it: two copies of one call. ``(merged tools)`` only bundles the answers of parallel tools.
+"""
+
+from __future__ import annotations
+
+from spanledger_collector.model import Kind, Span
+from spanledger_collector.normalise import semconv
+from spanledger_collector.normalise.dialect import Dialect, Reading
+
+_MERGED_TOOLS = "(merged tools)"
+_NO_ID = "<not specified>"
+
+
+def _kind(span: Span) -> Kind:
+    if span.attributes.get("gen_ai.tool.name") == _MERGED_TOOLS:
+        return "agent"
+    return semconv.kind(span)
+
+
+def _adjust(reading: Reading) -> None:
+    fields = reading.fields
+    if fields.get("tool_call_id") == _NO_ID:
+        del fields["tool_call_id"]
+    if reading.kind == "llm":
+        fields.setdefault("operation", "generate_content")
+
+
+DIALECT = Dialect(
+    name="google_adk",
+    scopes=("gcp.vertex.agent",),
+    fields={
+        **semconv.FIELDS,
+        "tool_arguments": (*semconv.FIELDS["tool_arguments"], "gcp.vertex.agent.tool_call_args"),
+        "session": ("gcp.vertex.agent.session_id",),
+    },
+    kind=_kind,
+    adjust=_adjust,
+    trust=40,
+)

@@ -1,0 +1,43 @@
+"""Addresses to listen on, with errors that say what to do."""
+
+from __future__ import annotations
+
+import errno
+import socket
+
+from spanledger_collector.config import Address
+from spanledger_collector.receive.errors import AddressUnavailableError
+
+
+def listening_socket(host: str, port: int, flag: str) -> socket.socket:
+    """A TCP socket that listens on ``host`` and ``port``; port 0 is a free one.
+
+    ``flag`` is the command-line option that names another address; errors tell it.
+
+    Raises:
+        AddressUnavailableError: the port is in use or not permitted, or the host is not this machine's.
+    """
+    try:
+        addresses = socket.getaddrinfo(host, port, type=socket.SOCK_STREAM, flags=socket.AI_PASSIVE)
+    except socket.gaierror as error:
+        raise unavailable(host, port, flag, error.strerror or "unknown host") from None
+    # `localhost` is both: clients that know one family only know IPv4.
+    family, kind, protocol, _, address = min(addresses, key=lambda found: found[0] != socket.AF_INET)
+    listening = socket.socket(family, kind, protocol)
+    try:
+        listening.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
+        listening.bind(address)
+        listening.listen()
+    except OSError as error:
+        listening.close()
+        in_use = error.errno == errno.EADDRINUSE
+        reason = "another process listens there" if in_use else error.strerror or "no reason given"
+        raise unavailable(host, port, flag, reason) from None
+    return listening
+
+
+def unavailable(host: str, port: int, flag: str, reason: str) -> AddressUnavailableError:
+    """The error for an address that cannot be listened on."""
+    return AddressUnavailableError(
+        f"cannot listen on {Address(host, port)}: {reason}; choose another address with {flag} HOST:PORT"
+    )

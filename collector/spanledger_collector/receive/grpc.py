@@ -1,0 +1,87 @@
+"""OTLP over gRPC: the Export method of the three services."""
+
+from __future__ import annotations
+
+from collections.abc import Awaitable, Callable
+
+import grpc
+
+from spanledger_collector.receive.address import listening_socket, unavailable
+from spanledger_collector.receive.entrance import Refusal, accept, refusal_of
+from spanledger_collector.receive.otlp_protobuf import parse_protobuf
+from spanledger_collector.receive.signals import SIGNALS, response_to
+from spanledger_collector.receive.submit import Received, Signal, Submit
+
+_FLAG = "--otlp-grpc"
+_STATUS_CODES = {code.value[0]: code for code in grpc.StatusCode}
+
+
+class GrpcServer:
+    """Serves OTLP/gRPC in the running loop.
+
+    gzip is understood; ``max_request_bytes`` bounds a message before and after decompression.
+    """
+
+    def __init__(self, submit: Submit, host: str, port: int, *, max_request_bytes: int) -> None:
+        self._submit = submit
+        self._host = host
+        self._max_request_bytes = max_request_bytes
+        self.port = port
+        """The port asked for; after ``start`` the one that is served."""
+
+    async def start(self) -> None:
+        """Listen and serve.
+
+        Raises:
+            AddressUnavailableError: the port is in use, or the host is not this machine's.
+        """
+        # gRPC tells no reason when it cannot listen; a socket of our own does.
+        with listening_socket(self._host, self.port, _FLAG) as probe:
+            host = probe.getsockname()[0]
+        self._server = grpc.aio.server(
+            options=[
+                ("grpc.max_receive_message_length", self._max_request_bytes),
+                # Else a second collector would share the port, and each would get a part of the spans.
+                ("grpc.so_reuseport", 0),
+            ]
+        )
+        self._server.add_generic_rpc_handlers(tuple(_service(signal, self._submit) for signal in SIGNALS))
+        try:
+            self.port = self._server.add_insecure_port(
+                f"[{host}]:{self.port}" if ":" in host else f"{host}:{self.port}"
+            )
+        except RuntimeError:
+            raise unavailable(self._host, self.port, _FLAG, "gRPC could not listen") from None
+        await self._server.start()
+
+    async def stop(self, grace_s: float = 5.0) -> None:
+        """Take no more requests, and give those in flight ``grace_s`` seconds."""
+        await self._server.stop(grace_s)
+
+
+def _service(signal: Signal, submit: Submit) -> grpc.GenericRpcHandler:
+    # Bytes in and out rather than the generated handlers: a request that does not parse gets INVALID_ARGUMENT
+    # with the reason instead of gRPC's INTERNAL, and its size is known.
+    method = grpc.unary_unary_rpc_method_handler(_export(signal, submit))
+    return grpc.method_handlers_generic_handler(SIGNALS[signal].service, {"Export": method})
+
+
+def _export(signal: Signal, submit: Submit) -> Callable[[bytes, grpc.aio.ServicerContext], Awaitable[bytes]]:
+    async def export(body: bytes, context: grpc.aio.ServicerContext) -> bytes:
+        try:
+            outcome = await accept(submit, Received(signal, parse_protobuf(signal, body), len(body)))
+            return response_to(signal, outcome).SerializeToString()
+        except Exception as error:
+            refusal = refusal_of(error)
+        await context.abort(_STATUS_CODES[refusal.code], refusal.reason, _trailers(refusal))
+        raise AssertionError("abort raises")
+
+    return export
+
+
+def _trailers(refusal: Refusal) -> tuple[tuple[str, bytes], ...]:
+    details = ("grpc-status-details-bin", refusal.status().SerializeToString())
+    if refusal.retry_after_s is None:
+        return (details,)
+    # The Python SDK's exporter looks for the delay in this trailer only.
+    return (details, ("google.rpc.retryinfo-bin", refusal.retry_info().SerializeToString()))

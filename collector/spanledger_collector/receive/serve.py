@@ -1,0 +1,116 @@
+"""Servers in the running loop: any ASGI app over HTTP, and the two OTLP entrances together."""
+
+from __future__ import annotations
+
+import asyncio
+import contextlib
+import socket
+from collections.abc import Iterator
+
+import uvicorn
+from starlette.types import ASGIApp
+
+from spanledger_collector.config import Address
+from spanledger_collector.receive.address import listening_socket
+from spanledger_collector.receive.grpc import GrpcServer
+from spanledger_collector.receive.http import otlp_http_app
+from spanledger_collector.receive.submit import Submit
+
+# Longer than the minute at which SDKs send metrics, so that connections live from one export to the next.
+_KEEP_ALIVE_S = 75
+
+
+class HttpServer:
+    """Serves an ASGI app in the running loop: no signal handlers, no access log, no lifespan events."""
+
+    def __init__(self, app: ASGIApp, host: str, port: int, *, flag: str, grace_s: float = 5.0) -> None:
+        """``flag`` is the option that changes the address; ``grace_s`` is what ``stop`` waits for at most."""
+        self._host = host
+        self._flag = flag
+        self.port = port
+        """The port asked for; after ``start`` the one that is served."""
+        config = uvicorn.Config(
+            app,
+            log_config=None,
+            access_log=False,
+            lifespan="off",
+            server_header=False,
+            timeout_keep_alive=_KEEP_ALIVE_S,
+            timeout_graceful_shutdown=grace_s,  # type: ignore[arg-type]  # passed on to asyncio, which takes fractions
+        )
+        self._server = _EmbeddedServer(config)
+
+    async def start(self) -> None:
+        """Listen and serve.
+
+        Raises:
+            AddressUnavailableError: the port is in use, or the host is not this machine's.
+        """
+        listening = listening_socket(self._host, self.port, self._flag)
+        self.port = listening.getsockname()[1]
+        self._serving = asyncio.create_task(self._server.serve(sockets=[listening]))
+        started = asyncio.create_task(self._server.accepting.wait())
+        await asyncio.wait({self._serving, started}, return_when=asyncio.FIRST_COMPLETED)
+        if self._serving.done():
+            started.cancel()
+            self._serving.result()
+
+    async def stop(self) -> None:
+        """Accept no more connections, finish the requests in flight within the grace, then close."""
+        self._server.should_exit = True
+        await self._serving
+
+
+class _EmbeddedServer(uvicorn.Server):
+    """A uvicorn server that leaves the process's signals alone and says when it accepts connections."""
+
+    def __init__(self, config: uvicorn.Config) -> None:
+        super().__init__(config)
+        self.accepting = asyncio.Event()
+
+    @contextlib.contextmanager
+    def capture_signals(self) -> Iterator[None]:
+        yield
+
+    async def startup(self, sockets: list[socket.socket] | None = None) -> None:
+        await super().startup(sockets)
+        self.accepting.set()
+
+
+class OtlpServers:
+    """OTLP/gRPC and OTLP/HTTP in front of one ``submit``."""
+
+    def __init__(
+        self, submit: Submit, grpc: Address, http: Address, *, max_request_bytes: int, grace_s: float = 5.0
+    ) -> None:
+        self._grace_s = grace_s
+        self._grpc = GrpcServer(submit, grpc.host, grpc.port, max_request_bytes=max_request_bytes)
+        app = otlp_http_app(submit, max_request_bytes=max_request_bytes)
+        self._http = HttpServer(app, http.host, http.port, flag="--otlp-http", grace_s=grace_s)
+
+    @property
+    def grpc_port(self) -> int:
+        """The port of OTLP/gRPC; the real one after ``start``."""
+        return self._grpc.port
+
+    @property
+    def http_port(self) -> int:
+        """The port of OTLP/HTTP; the real one after ``start``."""
+        return self._http.port
+
+    async def start(self) -> None:
+        """Start both, or neither.
+
+        Raises:
+            AddressUnavailableError: one of the addresses cannot be listened on.
+        """
+        await self._grpc.start()
+        try:
+            await self._http.start()
+        except BaseException:
+            await self._grpc.stop(0)
+            raise
+
+    async def stop(self) -> None:
+        """Take no more requests, and finish those in flight within the grace."""
+        await asyncio.gather(self._grpc.stop(self._grace_s), self._http.stop())

@@ -1,0 +1,65 @@
+"""The seam between receiving and everything behind it: one method, and its in-memory twin."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable
+from dataclasses import dataclass
+from typing import Literal, Protocol
+
+from opentelemetry.proto.collector.logs.v1.logs_service_pb2 import ExportLogsServiceRequest
+from opentelemetry.proto.collector.metrics.v1.metrics_service_pb2 import ExportMetricsServiceRequest
+from opentelemetry.proto.collector.trace.v1.trace_service_pb2 import ExportTraceServiceRequest
+
+Signal = Literal["traces", "logs", "metrics"]
+ExportRequest = ExportTraceServiceRequest | ExportLogsServiceRequest | ExportMetricsServiceRequest
+
+
+@dataclass(slots=True, frozen=True)
+class Received:
+    """One export request. ``size_bytes`` is its size as it came (protobuf or JSON), decompressed."""
+
+    signal: Signal
+    body: ExportRequest
+    size_bytes: int
+
+
+@dataclass(slots=True, frozen=True)
+class Outcome:
+    """What became of a request: how many of its spans (records, points) were ``rejected`` for good, and why.
+
+    ``message`` without rejections is a warning to the sender.
+    """
+
+    rejected: int = 0
+    message: str = ""
+
+
+class Submit(Protocol):
+    """Takes requests over from the entrances."""
+
+    async def submit(self, request: Received) -> Outcome:
+        """Return once what was taken is durable: the sender is told of success right after.
+
+        The call is cancelled when a gRPC client gives up waiting; such a client sends the same again.
+
+        Raises:
+            RetryableError: nothing was taken, the same may succeed later; ``retry_after_s`` on it says when.
+            PermanentError: nothing was taken and never will be.
+        """
+        ...
+
+
+class InMemorySubmit:
+    """Keeps what it takes in ``requests``; first each error in ``failures`` is raised once."""
+
+    def __init__(self, failures: Iterable[Exception] = (), outcome: Outcome | None = None) -> None:
+        self.requests: list[Received] = []
+        self.failures = list(failures)
+        self.outcome = outcome or Outcome()
+
+    async def submit(self, request: Received) -> Outcome:
+        """Record the request and answer with ``outcome``, or raise the next failure."""
+        if self.failures:
+            raise self.failures.pop(0)
+        self.requests.append(request)
+        return self.outcome

@@ -1,0 +1,32 @@
+// Values as a reader wants them; the same rules as the table form of `spanledger query`.
+
+export const UNKNOWN = "–";
+const TEXT_UNITS = new Set(["name", "time", "flag"]);
+
+export const isNumber = (column) => !TEXT_UNITS.has(column.unit);
+
+export function heading(column) {
+  return column.name.replace(/^total_/, "").replace(/_usd$/, "").replaceAll("_", " ");
+}
+
+export function cell(column, value) {
+  if (value === null || value === undefined) return UNKNOWN;
+  if (column.unit === "USD") return money(value);
+  if (column.unit === "share") return `${Math.round(value * 100)}%`;
+  if (column.unit === "time") return value.replace("T", " ").slice(0, 19);
+  if (typeof value === "boolean") return value ? "yes" : "no";
+  if (column.unit === "ratio") return value.toLocaleString("en", { maximumFractionDigits: 1, minimumFractionDigits: 1 });
+  if (typeof value === "number") return value.toLocaleString("en", { maximumFractionDigits: 1 });
+  return value === "" ? UNKNOWN : value;
+}
+
+// Only shown, never added up: sums are the store's, in exact decimals.
+export function money(text) {
+  const amount = Number(text);
+  const size = Math.abs(amount);
+  if (size >= 1 || size === 0) {
+    return `$${amount.toLocaleString("en", { minimumFractionDigits: 2, maximumFractionDigits: 2 })}`;
+  }
+  if (size >= 0.01) return `$${amount.toFixed(4)}`;
+  return `$${amount.toLocaleString("en", { maximumSignificantDigits: 2 })}`;
+}

@@ -1,0 +1,57 @@
+-- title: Spend by user
+-- purpose: What did each user spend?
+-- grain: one row a user, dearest first
+-- parameters:
+--   since  DateTime64(9, 'UTC')  1970-01-01T00:00:00Z  calls that started at or after this time
+--   until  DateTime64(9, 'UTC')  2262-01-01T00:00:00Z  calls that started before this time
+--   team   String                ''                    only this team; '' is all
+--   agent  String                ''                    only this agent; '' is all
+--   user   String                ''                    only this user; '' is all
+--   task   String                ''                    only this task; '' is all
+--   model  String                ''                    only this model, asked for or answering; '' is all
+--   limit  UInt64                0                     at most this many rows; 0 is all
+-- columns:
+--   user                     name    user, or (no user)
+--   tasks                    tasks   different tasks named by these calls
+--   calls                    calls   all calls of the group, tool executions included
+--   llm_calls                calls   calls of a language model
+--   embedding_calls          calls   calls of an embedding model
+--   tool_calls               calls   tool executions
+--   tool_errors              calls   tool executions that failed
+--   total_input_tokens       tokens  all input, cache reads and writes included; null when no call told
+--   total_cache_read_tokens  tokens  the part of the input served from the provider's cache
+--   total_output_tokens      tokens  all output, reasoning included
+--   total_cost_usd           USD     cost of the priced calls; null when none is priced
+--   unpriced_calls           calls   billable calls without a known cost, which total_cost_usd leaves out
+--   unpriced_tokens          tokens  input and output of those calls, as far as known; null when none told
+-- chart: bar of total_cost_usd by user
+-- table:
+--   user tasks calls tool_calls tool_errors total_input_tokens total_cache_read_tokens
+--   total_output_tokens total_cost_usd unpriced_calls
+WITH
+    c.kind != 'tool' AND c.cost_usd IS NULL AS is_unpriced,
+    coalesce(c.input_tokens + c.output_tokens, c.input_tokens, c.output_tokens) AS known_tokens
+SELECT
+    if(c.user = '', '(no user)', c.user) AS user,
+    uniqExactIf(c.task, c.task != '') AS tasks,
+    count() AS calls,
+    countIf(c.kind = 'llm') AS llm_calls,
+    countIf(c.kind = 'embedding') AS embedding_calls,
+    countIf(c.kind = 'tool') AS tool_calls,
+    countIf(c.kind = 'tool' AND c.status = 'error') AS tool_errors,
+    sum(c.input_tokens) AS total_input_tokens,
+    sum(c.cache_read_tokens) AS total_cache_read_tokens,
+    sum(c.output_tokens) AS total_output_tokens,
+    sum(c.cost_usd) AS total_cost_usd,
+    countIf(is_unpriced) AS unpriced_calls,
+    if(unpriced_calls = 0, 0, sumIf(known_tokens, is_unpriced)) AS unpriced_tokens
+FROM calls AS c FINAL
+WHERE c.started_at >= {since:DateTime64(9, 'UTC')} AND c.started_at < {until:DateTime64(9, 'UTC')}
+  AND ({team:String} = '' OR c.team = {team:String})
+  AND ({agent:String} = '' OR c.agent = {agent:String})
+  AND ({user:String} = '' OR c.user = {user:String})
+  AND ({task:String} = '' OR c.task = {task:String})
+  AND ({model:String} = '' OR c.request_model = {model:String} OR c.response_model = {model:String})
+GROUP BY user
+ORDER BY total_cost_usd DESC NULLS LAST, calls DESC, user
+LIMIT if({limit:UInt64} = 0, 18446744073709551615, {limit:UInt64})

@@ -1,0 +1,44 @@
+-- title: Unpriced
+-- purpose: Which calls have no price, and why? The work list for price overrides.
+-- grain: one row a set of raw names and reason, most calls first
+-- parameters:
+--   since  DateTime64(9, 'UTC')  1970-01-01T00:00:00Z  calls that started at or after this time
+--   until  DateTime64(9, 'UTC')  2262-01-01T00:00:00Z  calls that started before this time
+--   team   String                ''                    only this team; '' is all
+--   agent  String                ''                    only this agent; '' is all
+--   user   String                ''                    only this user; '' is all
+--   task   String                ''                    only this task; '' is all
+--   model  String                ''                    only this model, asked for or answering; '' is all
+-- columns:
+--   provider             name    as the emitter named it
+--   request_model        name    model asked for
+--   response_model       name    model that answered
+--   operation            name    what was asked of it
+--   price_status         name    why there is no price
+--   unpriced_calls       calls   calls without a known cost
+--   unpriced_tokens      tokens  input and output of these calls, as far as known; null when none told
+--   calls_without_usage  calls   calls among them that told no token counts
+--   first_seen_at        time    start of the first of them; ISO 8601, UTC
+--   last_seen_at         time    start of the last of them
+-- chart: bar of unpriced_calls by request_model
+SELECT
+    c.provider AS provider,
+    c.request_model AS request_model,
+    c.response_model AS response_model,
+    c.operation AS operation,
+    c.price_status AS price_status,
+    count() AS unpriced_calls,
+    sum(coalesce(c.input_tokens + c.output_tokens, c.input_tokens, c.output_tokens)) AS unpriced_tokens,
+    countIf(c.input_tokens IS NULL AND c.output_tokens IS NULL) AS calls_without_usage,
+    concat(replaceOne(toString(min(c.started_at)), ' ', 'T'), 'Z') AS first_seen_at,
+    concat(replaceOne(toString(max(c.started_at)), ' ', 'T'), 'Z') AS last_seen_at
+FROM calls AS c FINAL
+WHERE c.started_at >= {since:DateTime64(9, 'UTC')} AND c.started_at < {until:DateTime64(9, 'UTC')}
+  AND ({team:String} = '' OR c.team = {team:String})
+  AND ({agent:String} = '' OR c.agent = {agent:String})
+  AND ({user:String} = '' OR c.user = {user:String})
+  AND ({task:String} = '' OR c.task = {task:String})
+  AND ({model:String} = '' OR c.request_model = {model:String} OR c.response_model = {model:String})
+  AND c.kind != 'tool' AND c.cost_usd IS NULL
+GROUP BY provider, request_model, response_model, operation, price_status
+ORDER BY unpriced_calls DESC, provider, request_model, response_model, operation, price_status

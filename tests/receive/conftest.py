@@ -1,0 +1,49 @@
+"""Both entrances on free loopback ports, in front of the in-memory twin of the pipeline."""
+
+from collections.abc import AsyncIterator, Callable
+from pathlib import Path
+
+import pytest
+from opentelemetry.proto.collector.trace.v1.trace_service_pb2 import ExportTraceServiceRequest
+
+from spanledger_collector.config import Address
+from spanledger_collector.receive.serve import OtlpServers
+from spanledger_collector.receive.submit import InMemorySubmit
+
+MAX_REQUEST_BYTES = 64 * 1024
+
+
+@pytest.fixture
+def submit() -> InMemorySubmit:
+    """What the entrances hand their requests to."""
+    return InMemorySubmit()
+
+
+@pytest.fixture
+async def servers(submit: InMemorySubmit) -> AsyncIterator[OtlpServers]:
+    """Running entrances that take requests of up to 64 KiB."""
+    loopback = Address("127.0.0.1", 0)
+    running = OtlpServers(submit, loopback, loopback, max_request_bytes=MAX_REQUEST_BYTES)
+    await running.start()
+    yield running
+    await running.stop()
+
+
+@pytest.fixture
+def corpus() -> Path:
+    """Requests that real emitters sent."""
+    return Path(__file__).parent.parent / "corpus"
+
+
+@pytest.fixture
+def make_request() -> Callable[..., ExportTraceServiceRequest]:
+    """A request with one span for each (trace id, span id) given."""
+
+    def make(*ids: tuple[bytes, bytes], name: str = "chat") -> ExportTraceServiceRequest:
+        request = ExportTraceServiceRequest()
+        scope_spans = request.resource_spans.add().scope_spans.add()
+        for trace_id, span_id in ids or ((b"\x01" * 16, b"\x02" * 8),):
+            scope_spans.spans.add(trace_id=trace_id, span_id=span_id, name=name, start_time_unix_nano=1)
+        return request
+
+    return make
