@@ -144,7 +144,7 @@ def test_the_demo_shows_what_differs_and_a_second_run_adds_to_it(tmp_path: Path)
     assert {"BUG-101", "BUG-102", "PR-101", "PR-102"} <= set(tasks)
     assert tasks["BUG-101"]["llm_calls"] == 40
     assert tasks["BUG-101"]["tool_errors"] == 40
-    assert float(tasks["DOC-101"]["total_cost_usd"]) > 10 * float(tasks["PR-102"]["total_cost_usd"])
+    assert float(tasks["DOC-101"]["total_cost_usd"]) > 5 * float(tasks["PR-102"]["total_cost_usd"])
 
 
 def test_the_app_goes_on_without_a_collector() -> None:

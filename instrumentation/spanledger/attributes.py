@@ -1,0 +1,56 @@
+"""Every attribute name that spanledger writes on a span, once.
+
+Source: the OpenTelemetry GenAI, HTTP, server and error conventions, and the ``anthropic.*`` and ``openai.*``
+attributes beside them. Token counts follow one rule: ``input_tokens`` is the TOTAL with cache reads and
+writes included, ``output_tokens`` is the TOTAL with reasoning included, the others are parts of these.
+"""
+
+from __future__ import annotations
+
+from typing import Final
+
+OPERATION_NAME: Final = "gen_ai.operation.name"
+PROVIDER_NAME: Final = "gen_ai.provider.name"
+REQUEST_MODEL: Final = "gen_ai.request.model"
+REQUEST_STREAM: Final = "gen_ai.request.stream"
+RESPONSE_ID: Final = "gen_ai.response.id"
+RESPONSE_MODEL: Final = "gen_ai.response.model"
+RESPONSE_FINISH_REASONS: Final = "gen_ai.response.finish_reasons"
+RESPONSE_TIME_TO_FIRST_CHUNK: Final = "gen_ai.response.time_to_first_chunk"
+"""Seconds from the start of the attempt to the first event that bears content."""
+
+INPUT_TOKENS: Final = "gen_ai.usage.input_tokens"
+CACHE_READ_TOKENS: Final = "gen_ai.usage.cache_read.input_tokens"
+CACHE_WRITE_TOKENS: Final = "gen_ai.usage.cache_write.input_tokens"
+OUTPUT_TOKENS: Final = "gen_ai.usage.output_tokens"
+REASONING_TOKENS: Final = "gen_ai.usage.reasoning.output_tokens"
+ANTHROPIC_CACHE_WRITE_5M_TOKENS: Final = "anthropic.usage.cache_creation.ephemeral_5m_input_tokens"
+ANTHROPIC_CACHE_WRITE_1H_TOKENS: Final = "anthropic.usage.cache_creation.ephemeral_1h_input_tokens"
+ANTHROPIC_SERVICE_TIER: Final = "anthropic.response.service_tier"
+OPENAI_SERVICE_TIER: Final = "openai.response.service_tier"
+
+SYSTEM_INSTRUCTIONS: Final = "gen_ai.system_instructions"
+INPUT_MESSAGES: Final = "gen_ai.input.messages"
+OUTPUT_MESSAGES: Final = "gen_ai.output.messages"
+
+AGENT_NAME: Final = "gen_ai.agent.name"
+TOOL_NAME: Final = "gen_ai.tool.name"
+TOOL_TYPE: Final = "gen_ai.tool.type"
+TOOL_CALL_ID: Final = "gen_ai.tool.call.id"
+TOOL_CALL_ARGUMENTS: Final = "gen_ai.tool.call.arguments"
+TOOL_ARGUMENTS_HASH: Final = "spanledger.tool.arguments.hash"
+
+SERVER_ADDRESS: Final = "server.address"
+SERVER_PORT: Final = "server.port"
+HTTP_REQUEST_METHOD: Final = "http.request.method"
+HTTP_REQUEST_RESEND_COUNT: Final = "http.request.resend_count"
+HTTP_RESPONSE_STATUS_CODE: Final = "http.response.status_code"
+ERROR_TYPE: Final = "error.type"
+
+TASK: Final = "spanledger.task"
+AGENT: Final = "spanledger.agent"
+TEAM: Final = "spanledger.team"
+USER: Final = "spanledger.user"
+SESSION: Final = "spanledger.session"
+IDENTITY: Final = (TASK, AGENT, TEAM, USER, SESSION)
+"""Whom a call is for; the same names are the keys of the W3C baggage that carries them."""

@@ -1,0 +1,90 @@
+"""The spans that spanledger opens: how they start, fail and end. Needs the OpenTelemetry API only."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from importlib.metadata import version
+
+from opentelemetry import trace
+from opentelemetry.context import Context
+from opentelemetry.trace import NonRecordingSpan, Span, SpanKind, StatusCode, Tracer, TracerProvider
+from opentelemetry.util.types import AttributeValue
+
+from spanledger import clock
+from spanledger.attributes import ERROR_TYPE
+from spanledger.guard import guarded
+from spanledger.identity import identity_of
+
+SCOPE_NAME = "spanledger"
+__version__ = version("spanledger")
+
+_override: TracerProvider | None = None
+_last: tuple[TracerProvider, Tracer] | None = None
+
+
+def use_provider(provider: TracerProvider | None) -> TracerProvider | None:
+    """Take ``provider`` for the global one (None: the global one again); give what was taken before."""
+    global _override
+    before, _override = _override, provider
+    return before
+
+
+def tracer() -> Tracer:
+    """Give spanledger's tracer of the provider that holds now."""
+    global _last  # noqa: PLW0603 - the SDK's get_tracer takes a lock and tens of microseconds
+    provider = _override or trace.get_tracer_provider()
+    if _last is None or _last[0] is not provider:
+        _last = (provider, provider.get_tracer(SCOPE_NAME, __version__))
+    return _last[1]
+
+
+def start_span(
+    name: str,
+    kind: SpanKind,
+    attributes: Mapping[str, AttributeValue],
+    context: Context | None = None,
+    started_ns: int | None = None,
+) -> Span:
+    """Start a span in ``context`` (None: the current one) that says whom it is for. Never raises."""
+    span = _start_span(name, kind, attributes, context, started_ns or clock.now_ns())
+    # A stand-in with the parent's ids keeps the trace whole when a sampler or a processor fails.
+    return span or NonRecordingSpan(trace.get_current_span(context).get_span_context())
+
+
+@guarded
+def _start_span(
+    name: str,
+    kind: SpanKind,
+    attributes: Mapping[str, AttributeValue],
+    context: Context | None,
+    started_ns: int,
+) -> Span:
+    return tracer().start_span(
+        name,
+        context=context,
+        kind=kind,
+        attributes={**attributes, **identity_of(context)},
+        start_time=started_ns,
+    )
+
+
+@guarded
+def end_span(span: Span, error: BaseException | None = None) -> None:
+    """End ``span``, as failed where there was an ``error``, whose text is not recorded. Never raises."""
+    try:
+        if error is not None:
+            mark_failed(span, class_name(error))
+    finally:
+        span.end(end_time=clock.now_ns())
+
+
+def mark_failed(span: Span, error_type: str) -> None:
+    """Set status ERROR and ``error.type``."""
+    span.set_status(StatusCode.ERROR)
+    span.set_attribute(ERROR_TYPE, error_type)
+
+
+def class_name(error: BaseException) -> str:
+    """Give the fully qualified class name, without a module for builtins (convention of ``error.type``)."""
+    kind = type(error)
+    return kind.__qualname__ if kind.__module__ == "builtins" else f"{kind.__module__}.{kind.__qualname__}"

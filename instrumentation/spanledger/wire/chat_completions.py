@@ -1,0 +1,109 @@
+"""OpenAI Chat Completions, and every server that speaks it: Groq, Mistral, DeepSeek, OpenRouter, vLLM, ..."""
+
+from __future__ import annotations
+
+import re
+
+from spanledger import attributes as name
+from spanledger.wire.content import Part, block_parts, message, tool_call_part, tool_response_part
+from spanledger.wire.format import (
+    Attributes,
+    Json,
+    Messages,
+    WireFormat,
+    count,
+    known,
+    last_known,
+    mapping,
+    mappings,
+    text,
+)
+
+
+class ChatCompletions(WireFormat):
+    """``POST .../chat/completions``; prompt tokens include cached ones, completion tokens reasoning."""
+
+    path_end = "/chat/completions"
+    operation = "chat"
+    provider = "openai"
+    telling = re.compile(rb'"usage"\s*:\s*\{|"finish_reason"\s*:\s*"|"error"\s*:\s*\{')
+
+    def recognises(self, request: Json) -> bool:
+        """A conversation has messages."""
+        return isinstance(request.get("messages"), list)
+
+    def response_attributes(self, response: Json) -> Attributes:
+        """Usage as OpenAI defines it is already in totals."""
+        usage = mapping(response.get("usage"))
+        prompt = mapping(usage.get("prompt_tokens_details"))
+        completion = mapping(usage.get("completion_tokens_details"))
+        return known(
+            {
+                name.RESPONSE_ID: text(response.get("id")),
+                name.RESPONSE_MODEL: text(response.get("model")),
+                name.RESPONSE_FINISH_REASONS: [
+                    reason
+                    for choice in mappings(response.get("choices"))
+                    if (reason := text(choice.get("finish_reason")))
+                ],
+                name.OPENAI_SERVICE_TIER: text(response.get("service_tier")),
+                name.INPUT_TOKENS: count(usage.get("prompt_tokens")),
+                name.CACHE_READ_TOKENS: count(prompt.get("cached_tokens")),
+                name.CACHE_WRITE_TOKENS: count(prompt.get("cache_write_tokens")),
+                name.OUTPUT_TOKENS: count(usage.get("completion_tokens")),
+                name.REASONING_TOKENS: count(completion.get("reasoning_tokens")),
+            }
+        )
+
+    def fold(self, response: Json, event: Json) -> bool:
+        """Chunks repeat id and model; usage comes with the last one, when the caller asked for it."""
+        choices: list[Json] = response.setdefault("choices", [])
+        last_known(response, {field: value for field, value in event.items() if field != "choices"})
+        bears_content = False
+        for chunk in mappings(event.get("choices")):
+            choice = _indexed(choices, chunk.get("index"))
+            delta = mapping(chunk.get("delta"))
+            last_known(choice, {"finish_reason": chunk.get("finish_reason")})
+            _append(choice.setdefault("message", {}), delta)
+            bears_content |= any(value for field, value in delta.items() if field != "role")
+        return bears_content
+
+    def input_messages(self, request: Json) -> Messages:
+        """The conversation so far, system messages included."""
+        return [message(item.get("role"), _parts(item)) for item in mappings(request.get("messages"))]
+
+    def output_messages(self, response: Json) -> Messages:
+        """One message a choice."""
+        return [
+            message("assistant", _parts(mapping(choice.get("message"))), choice.get("finish_reason"))
+            for choice in mappings(response.get("choices"))
+        ]
+
+
+def _indexed(items: list[Json], index: object) -> Json:
+    """Find the item of a stream by its ``index``, or begin it."""
+    for item in items:
+        if item["index"] == index:
+            return item
+    items.append({"index": index})
+    return items[-1]
+
+
+def _append(so_far: Json, delta: Json) -> None:
+    so_far["content"] = so_far.get("content", "") + (text(delta.get("content")) or "")
+    for call in mappings(delta.get("tool_calls")):
+        function = _indexed(so_far.setdefault("tool_calls", []), call.get("index"))
+        function.setdefault("id", call.get("id"))
+        piece = mapping(call.get("function"))
+        made = function.setdefault("function", {"name": piece.get("name"), "arguments": ""})
+        made["arguments"] += text(piece.get("arguments")) or ""
+
+
+def _parts(item: Json) -> list[Part]:
+    if item.get("role") == "tool":
+        return [tool_response_part(item.get("tool_call_id"), item.get("content"))]
+    parts = block_parts(item.get("content"))
+    for call in mappings(item.get("tool_calls")):
+        function = mapping(call.get("function"))
+        parts.append(tool_call_part(call.get("id"), function.get("name"), function.get("arguments")))
+    return parts

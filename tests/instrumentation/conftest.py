@@ -1,0 +1,133 @@
+"""A provider on loopback that answers what a test tells it to, and the recorded calls of `cases/`."""
+
+from __future__ import annotations
+
+import json
+import threading
+from collections.abc import Iterator
+from dataclasses import dataclass, field
+from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from spanledger.testing import RecordedSpans, recorded_spans
+
+CASES = Path(__file__).parent / "cases"
+
+
+@dataclass
+class Answer:
+    """One answer: its body goes out piece by piece; an event among them is waited for before going on."""
+
+    pieces: list[bytes | threading.Event]
+    status: int = 200
+    headers: dict[str, str] = field(default_factory=lambda: {"content-type": "application/json"})
+    breaks: bool = False
+    """Whether the connection breaks instead of ending the body."""
+
+
+@dataclass
+class Provider:
+    """The stand-in provider: answers in the given order, the last one again and again."""
+
+    url: str
+    answers: list[Answer] = field(default_factory=list)
+    requests: list[dict[str, Any]] = field(default_factory=list)
+
+    def will_answer(self, body: Any, status: int = 200, **headers: str) -> None:
+        """Answer with JSON, or with bytes as they are."""
+        content = body if isinstance(body, bytes) else json.dumps(body).encode()
+        named = {"content-type": "application/json", **{k.replace("_", "-"): v for k, v in headers.items()}}
+        self.answers.append(Answer([content], status, named))
+
+    def will_stream(self, pieces: list[Any], *, breaks: bool = False, encoding: str = "", status: int = 200) -> None:
+        """Answer with events, each in a chunk of its own; bytes and waits go out as they are."""
+        headers = {"content-type": "text/event-stream", **({"content-encoding": encoding} if encoding else {})}
+        sent = [piece if isinstance(piece, bytes | threading.Event) else event_bytes(piece) for piece in pieces]
+        self.answers.append(Answer(sent, status, headers, breaks))
+
+    def will_answer_case(self, case: dict[str, Any]) -> None:
+        """Answer as the case has it."""
+        if "events" in case:
+            self.will_stream(case["events"])
+        else:
+            self.will_answer(case["answer"])
+
+
+def event_bytes(event: Any) -> bytes:
+    """Give an event as a provider writes it."""
+    if isinstance(event, str):
+        return f"data: {event}\n\n".encode()
+    named = f"event: {event['type']}\n" if "type" in event else ""
+    return f"{named}data: {json.dumps(event)}\n\n".encode()
+
+
+@pytest.fixture
+def provider() -> Iterator[Provider]:
+    """A running stand-in provider."""
+
+    class Handler(BaseHTTPRequestHandler):
+        protocol_version = "HTTP/1.1"
+
+        def do_POST(self) -> None:
+            body = self.rfile.read(int(self.headers.get("content-length", 0)))
+            made.requests.append({"path": self.path, "headers": dict(self.headers), "body": body})
+            answer = made.answers.pop(0) if len(made.answers) > 1 else made.answers[0]
+            self.send_response(answer.status)
+            for name, value in answer.headers.items():
+                self.send_header(name, value)
+            self.send_header("transfer-encoding", "chunked")
+            self.end_headers()
+            for piece in answer.pieces:
+                if isinstance(piece, threading.Event):
+                    piece.wait(10)
+                else:
+                    self.wfile.write(b"%x\r\n%s\r\n" % (len(piece), piece))
+            if answer.breaks:
+                self.close_connection = True
+            else:
+                self.wfile.write(b"0\r\n\r\n")
+
+        do_GET = do_POST
+
+        def log_message(self, format: str, *args: Any) -> None:
+            """Say nothing."""
+
+    class Server(ThreadingHTTPServer):
+        daemon_threads = True
+
+        def handle_error(self, request: Any, client_address: Any) -> None:
+            """A client that hangs up is what some tests are about."""
+
+    server = Server(("127.0.0.1", 0), Handler)
+    made = Provider(f"http://127.0.0.1:{server.server_port}")
+    thread = threading.Thread(target=server.serve_forever, kwargs={"poll_interval": 0.01})
+    thread.start()
+    yield made
+    server.shutdown()
+    thread.join()
+    server.server_close()
+
+
+@pytest.fixture
+def spans(monkeypatch: pytest.MonkeyPatch) -> Iterator[RecordedSpans]:
+    """Spans in memory, and no content capture unless the test asks for it."""
+    monkeypatch.delenv("OTEL_INSTRUMENTATION_GENAI_CAPTURE_MESSAGE_CONTENT", raising=False)
+    with recorded_spans() as recorded:
+        yield recorded
+
+
+def pytest_generate_tests(metafunc: pytest.Metafunc) -> None:
+    """Run a test that takes `case` with each recorded call."""
+    if "case" in metafunc.fixturenames:
+        files = sorted(CASES.glob("*.json"))
+        loaded = [json.loads(file.read_text()) for file in files]
+        metafunc.parametrize("case", loaded, ids=[file.stem for file in files])
+
+
+@pytest.fixture
+def recorded_case() -> Any:
+    """Give a recorded call by its name."""
+    return lambda name: json.loads((CASES / f"{name}.json").read_text())

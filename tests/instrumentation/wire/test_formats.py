@@ -1,0 +1,75 @@
+"""The contract of a wire format: it has recorded cases, and no JSON whatever makes it raise or guess."""
+
+from __future__ import annotations
+
+import copy
+import json
+from pathlib import Path
+from random import Random
+from typing import Any
+
+import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
+
+from spanledger.wire.format import mapping
+from spanledger.wire.formats import FORMATS, format_of
+
+CASES = [json.loads(file.read_text()) for file in (Path(__file__).parents[1] / "cases").glob("*.json")]
+EACH_FORMAT = pytest.mark.parametrize("wire_format", FORMATS, ids=lambda each: type(each).__name__)
+
+
+WRONG = (None, True, -1, 0.5, "word", [], ["word"], [{}], {}, {"index": "word"})
+
+
+def mangled(value: Any, random: Random) -> Any:
+    """Give a copy of a JSON value in which about one part in six is something else."""
+    if random.random() < 1 / 6:
+        return copy.deepcopy(random.choice(WRONG))
+    if isinstance(value, dict):
+        return {key: mangled(item, random) for key, item in value.items()}
+    if isinstance(value, list):
+        return [mangled(item, random) for item in value]
+    return value
+
+
+@EACH_FORMAT
+def test_each_format_has_cases(wire_format):
+    """A format that is registered is tried on recorded calls, plain and, where it has them, as events."""
+    mine = [case for case in CASES if format_of(case["path"], case["request"]) is wire_format]
+    assert {"answer", "events"} & {key for case in mine for key in case} == (
+        {"answer"} if wire_format.path_end == "/embeddings" else {"answer", "events"}
+    )
+
+
+@settings(max_examples=300, deadline=None)
+@given(case=st.sampled_from(CASES), random=st.randoms())
+def test_no_json_breaks_a_format(case, random):
+    """Recorded calls with parts in wrong places are read as far as they make sense, and never raise."""
+    wire_format = format_of(case["path"], case["request"])
+    request = {**case["request"], **mapping(mangled(case["request"], random))}
+    folded: dict[str, Any] = {}
+    for event in case.get("events", []):
+        wire_format.fold(folded, mapping(mangled(event, random)))
+    for answer in (mapping(mangled(case.get("answer"), random)), folded):
+        attributes = wire_format.response_attributes(answer)
+        assert all(isinstance(value, str | int | list) and value != [] for value in attributes.values())
+        json.dumps(wire_format.output_messages(answer))
+    wire_format.recognises(request)
+    json.dumps([wire_format.input_messages(request), wire_format.system_instructions(request)])
+
+
+@pytest.mark.parametrize("streamed", [case for case in CASES if "events" in case], ids=lambda each: each["path"])
+def test_telling_events_are_enough(streamed):
+    """Leaving out every event that the pattern does not find, after content has begun, changes no attribute."""
+    wire_format = format_of(streamed["path"], streamed["request"])
+    whole: dict[str, Any] = {}
+    told: dict[str, Any] = {}
+    begun = False
+    for event in streamed["events"]:
+        if event != "[DONE]":
+            wire_format.fold(whole, event)
+            if not begun or wire_format.telling.search(json.dumps(event).encode()):
+                begun |= wire_format.fold(told, event)
+    assert begun
+    assert wire_format.response_attributes(told) == wire_format.response_attributes(whole)
