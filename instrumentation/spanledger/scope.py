@@ -40,7 +40,7 @@ def task(
     them to other processes.
     """
     identity = {TASK: task_id, AGENT: agent, TEAM: team, USER: user, SESSION: session}
-    return Scope(f"invoke_workflow {task_id}", {OPERATION_NAME: "invoke_workflow"}, identity)
+    return Scope("invoke_workflow", {OPERATION_NAME: "invoke_workflow"}, identity)
 
 
 def agent(name: str, *, team: str | None = None, user: str | None = None, session: str | None = None) -> Scope:

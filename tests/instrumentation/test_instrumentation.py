@@ -141,6 +141,6 @@ def test_an_existing_provider_is_used():
     assert said["processors"] == 2
     assert said["spans"] == [
         ["theirs", "theirs", "", "T-1"],
-        ["invoke_workflow T-1", "spanledger", said["version"], "T-1"],
+        ["invoke_workflow", "spanledger", said["version"], "T-1"],
         ["unstamped", "theirs", "", None],
     ]

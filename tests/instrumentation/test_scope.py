@@ -29,7 +29,7 @@ def test_a_task_is_a_root_span_of_its_own(spans):
         pass
     assert spans.snapshot() == [
         {
-            "name": "invoke_workflow T-42",
+            "name": "invoke_workflow",
             "kind": "INTERNAL",
             "trace": 1,
             "span": 1,
@@ -87,7 +87,7 @@ def test_the_inner_value_wins_field_by_field(spans, provider, recorded_case):
         "embeddings text-embedding-3-small": {"task": "T-1", "agent": "coder", "team": "core", "user": "u"},
         "invoke_agent coder": {"task": "T-1", "agent": "coder", "team": "core", "user": "u"},
         "after": {"task": "T-1", "agent": "planner", "user": "u"},
-        "invoke_workflow T-1": {"task": "T-1", "agent": "planner", "user": "u"},
+        "invoke_workflow": {"task": "T-1", "agent": "planner", "user": "u"},
         "outside": {},
     }
 

@@ -167,7 +167,7 @@ def test_an_sdk_that_traces_itself_shares_the_trace(provider, spans, recorded_ca
     assert [span["name"] for span in (ours, theirs, task)] == [
         "chat claude-haiku-4-5",
         "anthropic.messages.create",
-        "invoke_workflow T-42",
+        "invoke_workflow",
     ]
     assert ours["trace"] == theirs["trace"] == task["trace"]
     for attribute in ("gen_ai.response.id", "gen_ai.usage.input_tokens", "spanledger.task"):
