@@ -12,20 +12,27 @@ from opentelemetry.proto.collector.trace.v1.trace_service_pb2 import ExportTrace
 
 from spanledger_collector import metrics
 from spanledger_collector.errors import PermanentError, RetryableError, SpanledgerError
+from spanledger_collector.pipeline import LedgerRequest, leads_to_ledger
 from spanledger_collector.receive.errors import QueueFullError
 from spanledger_collector.receive.submit import Outcome, Received
 
 _log = logging.getLogger(__name__)
 
-Process = Callable[[list[ExportTraceServiceRequest]], object]
+Process = Callable[[list[LedgerRequest]], object]
 
 
 @dataclass(slots=True, eq=False)
 class _Pending:
-    request: ExportTraceServiceRequest
+    request: LedgerRequest
     spans: int
     size_bytes: int
     done: asyncio.Future[Outcome]
+
+
+def _spans(request: LedgerRequest) -> int:
+    if not isinstance(request, ExportTraceServiceRequest):
+        return 0
+    return sum(len(s.spans) for r in request.resource_spans for s in r.scope_spans)
 
 
 class Batcher:
@@ -61,11 +68,11 @@ class Batcher:
         self._thread.shutdown()
 
     async def submit(self, request: Received) -> Outcome:
-        """See ``receive.submit.Submit``. Logs and metrics are taken, counted and ignored: spans feed the ledger."""
-        if not isinstance(request.body, ExportTraceServiceRequest):
+        """See ``receive.submit.Submit``. Metrics, and logs that state no call, are taken, counted and ignored."""
+        if not leads_to_ledger(request.body):
             metrics.IGNORED_REQUESTS.labels(request.signal).inc()
             return Outcome()
-        spans = sum(len(s.spans) for r in request.body.resource_spans for s in r.scope_spans)
+        spans = _spans(request.body)
         if self._pending_bytes + request.size_bytes > self._max_pending_bytes and self._pending_bytes:
             metrics.REFUSED_SPANS.inc(spans)
             raise QueueFullError("more is waiting for the store than is allowed; send the same again later")

@@ -1,7 +1,8 @@
 """The records that pass between the stages: a span, what it says of a call (a fact), and the ledger's row (a call).
 
 Every token count follows one convention, whatever the emitter's was: ``input_tokens`` is the TOTAL with cache reads
-and writes included, ``output_tokens`` is the TOTAL with reasoning included, the others are parts of these.
+and writes included, ``output_tokens`` is the TOTAL with reasoning included, the others are parts of these;
+``web_searches`` alone counts searches.
 ``None`` means unknown, which is not zero.
 """
 
@@ -130,6 +131,20 @@ class Fact:
     team: str = ""
     user: str = ""
     session: str = ""
+    unread_usage_attributes: str = ""
+    """Comma-separated names of attributes that look like token counts or costs and that no dialect reads."""
+    input_audio_tokens: int | None = None
+    output_audio_tokens: int | None = None
+    input_image_tokens: int | None = None
+    output_image_tokens: int | None = None
+    web_searches: int | None = None
+    estimated_input_tokens: int | None = None
+    """Counted from the text, where the span says nothing of its usage; never mixed with what was reported."""
+    estimated_output_tokens: int | None = None
+
+    def __hash__(self) -> int:
+        # Equal facts have equal places; hashing forty fields would cost more than all that sets are used for.
+        return hash((self.trace_id, self.span_id))
 
 
 @dataclass(slots=True, frozen=True)
@@ -176,6 +191,11 @@ class Call:
     team: str
     user: str
     session: str
+    input_audio_tokens: int | None = None
+    output_audio_tokens: int | None = None
+    input_image_tokens: int | None = None
+    output_image_tokens: int | None = None
+    web_searches: int | None = None
 
 
 FACT_FIELDS = tuple(f.name for f in fields(Fact))

@@ -5,17 +5,27 @@ from __future__ import annotations
 from collections.abc import Callable, Collection, Iterable, Sequence
 from dataclasses import dataclass, replace
 from functools import partial
-from typing import Any, Protocol
+from typing import Any, Protocol, TypeGuard
 
+from opentelemetry.proto.collector.logs.v1.logs_service_pb2 import ExportLogsServiceRequest
 from opentelemetry.proto.collector.trace.v1.trace_service_pb2 import ExportTraceServiceRequest
 
 from spanledger_collector.decode import decode
 from spanledger_collector.merge import FactStore, LedgerRow, Settler
 from spanledger_collector.merge.settle import SpanPlace
 from spanledger_collector.model import Fact, Span
-from spanledger_collector.normalise import context, normalise
+from spanledger_collector.normalise import context, facts_of_logs, normalise, states_calls
 from spanledger_collector.price import Catalogue
 from spanledger_collector.price.calls import priced
+
+LedgerRequest = ExportTraceServiceRequest | ExportLogsServiceRequest
+
+
+def leads_to_ledger(request: object) -> TypeGuard[LedgerRequest]:
+    """Whether a request is to be processed: all spans are, logs where a record states a call, metrics never."""
+    if isinstance(request, ExportLogsServiceRequest):
+        return states_calls(request)
+    return isinstance(request, ExportTraceServiceRequest)
 
 
 class LedgerStore(FactStore, Protocol):
@@ -47,15 +57,16 @@ class Pipeline:
         self._catalogue = catalogue
         self._settler = Settler(ledger)
 
-    def process(self, requests: Iterable[ExportTraceServiceRequest]) -> Processed:
+    def process(self, requests: Collection[LedgerRequest]) -> Processed:
         """Take requests through all stages; when it returns, the store has them. Doing it again changes nothing.
 
         Raises:
             StoreUnavailableError: the store did not answer; the same requests may be given again.
             StoreError: the store refused a row.
         """
-        batch = decode(requests)
+        batch = decode(r for r in requests if isinstance(r, ExportTraceServiceRequest))
         facts, plain = _sorted_out(batch.spans)
+        facts.extend(f for r in requests if isinstance(r, ExportLogsServiceRequest) for f in facts_of_logs(r))
         self._ledger.write_spans(batch.columns)
         settlement = self._settler.settle(facts, plain)
         rows = [replace(row, call=priced(row.call, self._catalogue)) if row.call else row for row in settlement.rows]

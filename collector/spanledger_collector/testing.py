@@ -10,18 +10,28 @@
 from __future__ import annotations
 
 from functools import cache
+from pathlib import Path
+from typing import cast
 
-from opentelemetry.proto.collector.trace.v1.trace_service_pb2 import ExportTraceServiceRequest
+from opentelemetry.proto.collector.logs.v1.logs_service_pb2 import ExportLogsServiceRequest
 
 from spanledger_collector.export.memory import MemoryLedger
 from spanledger_collector.model import Call
-from spanledger_collector.pipeline import Pipeline
+from spanledger_collector.pipeline import LedgerRequest, Pipeline
 from spanledger_collector.price import Catalogue
+from spanledger_collector.receive.otlp_json import parse_json
+from spanledger_collector.receive.otlp_protobuf import parse_protobuf
 
 
 @cache
 def _catalogue() -> Catalogue:
     return Catalogue.load()
+
+
+def read_logs(path: Path) -> ExportLogsServiceRequest:
+    """The request of log records in a file, OTLP/JSON by the suffix ``.json``, else protobuf."""
+    parse = parse_json if path.suffix == ".json" else parse_protobuf
+    return cast(ExportLogsServiceRequest, parse("logs", path.read_bytes()))
 
 
 class MemoryCollector:
@@ -35,7 +45,7 @@ class MemoryCollector:
         """Forget everything that is not in the ledger, as a new process would."""
         self._pipeline = Pipeline(self.ledger, _catalogue())
 
-    def send(self, *requests: ExportTraceServiceRequest) -> None:
+    def send(self, *requests: LedgerRequest) -> None:
         """Process these requests as one batch."""
         self._pipeline.process(requests)
 

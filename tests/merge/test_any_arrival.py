@@ -15,7 +15,18 @@ from spanledger_collector.receive.files import read_requests
 from spanledger_collector.testing import MemoryCollector
 
 CORPUS = Path(__file__).parents[1] / "corpus"
-EMITTERS = ["genai_anthropic", "langgraph_openinference_both", "openinference"]
+EMITTERS = [
+    "claude_cli",
+    "genai_anthropic",
+    "langfuse_v3",
+    "langgraph_openinference_both",
+    "litellm_otel",
+    "openinference",
+    "pydantic_ai",
+    "pydantic_ai_1x",
+    "traceloop",
+    "vercel_ai_v7",
+]
 
 
 @cache

@@ -6,7 +6,7 @@ from collections import defaultdict
 from collections.abc import Iterable, Iterator
 
 from spanledger_collector.merge.copies import CONTAINMENT_TOLERANCE_NS
-from spanledger_collector.merge.keys import BILLABLE, match_key, response_key
+from spanledger_collector.merge.keys import BILLABLE, is_hosted, match_key, response_key
 from spanledger_collector.model import Fact
 
 
@@ -37,12 +37,11 @@ def _links(by_trace: dict[str, list[Fact]]) -> Iterator[tuple[str, str]]:
     by_match: dict[int, list[Fact]] = defaultdict(list)
     for trace_id, members in by_trace.items():
         for fact in members:
-            if fact.kind not in BILLABLE:
-                continue
-            key = response_key(fact.response_id)
+            key = response_key(fact.response_id) if fact.kind in BILLABLE or is_hosted(fact) else ""
             if key:
                 yield first_with.setdefault(key, trace_id), trace_id
-            by_match[match_key(fact)].append(fact)
+            if fact.kind in BILLABLE:
+                by_match[match_key(fact)].append(fact)
     for matching in by_match.values():
         yield from _overlapping(matching)
 

@@ -4,8 +4,10 @@
 2. A fact without one joins the call it fits: another instrumentor (scope) of the same process, same model, same counts,
    one interval inside the other; an ancestor or descendant is preferred, then the nearest start.
 3. A call without a copy of its own that has calls of another instrumentor below it only wraps them.
+4. An agent with usage of its own is a call where none is seen below it or has its response id: a provider runs it.
 
-Facts of one scope are never matched without an id: two equal calls at the same time are two calls.
+Facts of one scope are matched without an id only where one is the parent of the other: some instrumentors nest two
+spans of one call, but two equal calls at the same time are two calls.
 """
 
 from __future__ import annotations
@@ -13,7 +15,7 @@ from __future__ import annotations
 from collections import defaultdict
 from collections.abc import Iterable
 
-from spanledger_collector.merge.keys import BILLABLE, match_key, response_key
+from spanledger_collector.merge.keys import BILLABLE, has_counts, is_hosted, match_key, own_call_id, response_key
 from spanledger_collector.merge.trace import Traces
 from spanledger_collector.model import Fact
 
@@ -40,6 +42,21 @@ def group_calls(facts: Iterable[Fact], traces: Traces) -> list[Group]:
         alone = _join_matching(without_id, groups, traces)
         groups.extend(_without_wrappers(alone, groups, traces))
     return groups
+
+
+def group_hosted(facts: Iterable[Fact], traces: Traces) -> list[Group]:
+    """The agents among ``facts`` that a provider runs behind its API, each with all its copies."""
+    seen = [fact for fact in facts if fact.kind in BILLABLE or is_hosted(fact)]
+    if not any(fact.kind == "agent" for fact in seen):
+        return []
+    above = {(upper.trace_id, upper.span_id) for fact in seen for upper in traces.ancestors(fact)}
+    called = {response_key(fact.response_id) for fact in seen if fact.kind in BILLABLE}
+    groups: dict[str, Group] = defaultdict(list)
+    for fact in seen:
+        key = response_key(fact.response_id)
+        if fact.kind == "agent" and (fact.trace_id, fact.span_id) not in above and (not key or key not in called):
+            groups[own_call_id(fact)].append(fact)
+    return list(groups.values())
 
 
 def group_tools(facts: Iterable[Fact], traces: Traces) -> list[Group]:
@@ -69,11 +86,18 @@ def _order(fact: Fact) -> tuple[int, int, str, str]:
 
 
 def _same_execution(tool: Fact, other: Fact, traces: Traces) -> bool:
-    if tool.scope == other.scope:
-        return False
+    nested = traces.is_ancestor(tool, other) or traces.is_ancestor(other, tool)
     if tool.tool_call_id and other.tool_call_id:
-        return tool.tool_call_id == other.tool_call_id
-    return tool.tool_name == other.tool_name and (traces.is_ancestor(tool, other) or traces.is_ancestor(other, tool))
+        return tool.tool_call_id == other.tool_call_id and (nested or tool.scope != other.scope)
+    if tool.scope == other.scope or tool.tool_name != other.tool_name:
+        return False
+    return nested or _span_and_record(tool, other)
+
+
+def _span_and_record(tool: Fact, other: Fact) -> bool:
+    """Whether one emitter says the same by a span and by a log record, which have no common id."""
+    hashes = {tool.tool_arguments_hash, other.tool_arguments_hash} - {""}
+    return tool.dialect == other.dialect and len(hashes) < 2 and _one_inside_other(tool, other)
 
 
 def _join_matching(without_id: list[Fact], groups: list[Group], traces: Traces) -> list[Group]:
@@ -107,25 +131,36 @@ def _assign(facts: list[Fact], groups: list[Group], traces: Traces) -> list[Fact
     taken: set[int] = set()
     for _, fact_number, group_number in pairs:
         fact, group = facts[fact_number], groups[group_number]
-        if fact_number not in taken and all(member.scope != fact.scope for member in group):
+        if fact_number not in taken and _adds_to(fact, group):
             group.append(fact)
             taken.add(fact_number)
     return [fact for number, fact in enumerate(facts) if number not in taken]
 
 
-def _fit(fact: Fact, group: Group, traces: Traces) -> tuple[int, int, str, str] | None:
+def _fit(fact: Fact, group: Group, traces: Traces) -> tuple[bool, bool, int, str, str] | None:
     """How well ``fact`` fits a copy in ``group``, less is better; ``None`` where it does not."""
     fits = [
         (
-            0 if traces.is_ancestor(fact, member) or traces.is_ancestor(member, fact) else 1,
+            not (traces.is_ancestor(fact, member) or traces.is_ancestor(member, fact)),
+            fact.input_tokens != member.input_tokens,
             abs(fact.started_at_ns - member.started_at_ns),
             member.trace_id,
             member.span_id,
         )
         for member in group
-        if member.scope != fact.scope and match_key(member) == match_key(fact) and _one_inside_other(fact, member)
+        if _adds_to(fact, [member]) and match_key(member) == match_key(fact) and _one_inside_other(fact, member)
     ]
     return min(fits, default=None)
+
+
+def _adds_to(fact: Fact, group: Group) -> bool:
+    """Whether a copy from this instrumentor can be missing in ``group``: it has none, or one right above or below."""
+    of_scope = [member for member in group if member.scope == fact.scope]
+    return not of_scope or any(_is_parent(fact, member) or _is_parent(member, fact) for member in of_scope)
+
+
+def _is_parent(upper: Fact, lower: Fact) -> bool:
+    return (upper.trace_id, upper.span_id) == (lower.trace_id, lower.parent_span_id)
 
 
 def _one_inside_other(one: Fact, other: Fact) -> bool:
@@ -140,12 +175,16 @@ def _inside(inner: Fact, outer: Fact) -> bool:
 
 
 def _without_wrappers(alone: list[Group], groups: list[Group], traces: Traces) -> list[Group]:
-    """Drop calls that found no copy but have a call of another scope below them: they only wrap it."""
+    """Drop calls that found no copy but have a call of another scope below them: they only wrap it.
+
+    So does a call without usage that has one of its own scope right below it.
+    """
     wrapping = {
         (above.trace_id, above.span_id)
         for group in (*groups, *alone)
         for member in group
         for above in traces.ancestors(member)
-        if above.kind in BILLABLE and above.scope != member.scope
+        if above.kind in BILLABLE
+        and (above.scope != member.scope or (_is_parent(above, member) and not has_counts(above)))
     }
     return [group for group in alone if len(group) > 1 or (group[0].trace_id, group[0].span_id) not in wrapping]

@@ -5,11 +5,12 @@ from __future__ import annotations
 from collections import defaultdict
 from collections.abc import Callable, Collection, Iterable
 from dataclasses import dataclass
+from itertools import islice
 from typing import Any
 
 from spanledger_collector.merge.components import components
-from spanledger_collector.merge.copies import Group, group_calls, group_tools
-from spanledger_collector.merge.keys import own_call_id, variant
+from spanledger_collector.merge.copies import Group, group_calls, group_hosted, group_tools
+from spanledger_collector.merge.keys import is_hosted, own_call_id, variant
 from spanledger_collector.merge.trace import Traces
 from spanledger_collector.model import Call, Fact
 
@@ -49,7 +50,7 @@ def fold(facts: Collection[Fact]) -> dict[RowKey, LedgerRow]:
             key = (call.started_at_ns // _NS_PER_DAY, call.call_id)
             rows[key] = LedgerRow(key, call, version)
         for fact in component:
-            if fact.kind not in ("agent", "context"):
+            if fact.kind not in ("agent", "context") or is_hosted(fact):
                 key = (fact.started_at_ns // _NS_PER_DAY, own_call_id(fact))
                 rows.setdefault(key, LedgerRow(key, None, version))
     return rows
@@ -70,7 +71,7 @@ def _fullness(fact: Fact) -> tuple[bool, int, int, int]:
 
 def _calls(facts: list[Fact]) -> Iterable[Call]:
     traces = Traces(facts)
-    for group in group_calls(facts, traces):
+    for group in (*group_calls(facts, traces), *group_hosted(facts, traces)):
         yield _call(group, traces)
     for group in group_tools(facts, traces):
         yield _call(group, traces)
@@ -84,22 +85,26 @@ def _call(group: Group, traces: Traces) -> Call:
     reported = counts["input_tokens"] is not None or counts["output_tokens"] is not None
     estimated = reported and all(fact.usage_estimated for fact in group if _has_usage(fact))
     with_id = next((fact for fact in best_first if fact.kind != "tool" and fact.response_id), outermost)
+    # A framework may fail after the call itself had succeeded: the copy closest to the wire knows. A tool failed when
+    # any copy says so, as the others only saw that it ended.
+    failed = [fact for fact in best_first if fact.kind == "tool" and fact.status == "error"]
+    tells_outcome = (failed or best_first)[0]
+    named = _named(best_first, traces)
     return Call(
         call_id=own_call_id(with_id),
-        kind=outermost.kind,
+        kind="llm" if outermost.kind == "agent" else outermost.kind,
         trace_id=outermost.trace_id,
         span_id=outermost.span_id,
         started_at_ns=outermost.started_at_ns,
         duration_ms=(outermost.ended_at_ns - outermost.started_at_ns) / 1e6,
         ttft_ms=_first(best_first, lambda f: f.ttft_ms),
-        # A framework may fail after the call itself had succeeded: the copy closest to the wire knows.
-        status=best_first[0].status,
-        error_type=best_first[0].error_type,
+        status=tells_outcome.status,
+        error_type=tells_outcome.error_type,
         service=outermost.service,
         dialect=best_first[0].dialect,
-        provider=_first_text(best_first, "provider"),
+        provider=_first_text(named, "provider"),
         operation=_first_text(best_first, "operation"),
-        request_model=_first_text(best_first, "request_model"),
+        request_model=_first_text(named, "request_model"),
         response_model=_most_specific(best_first, "response_model"),
         response_id=_first_text(best_first, "response_id"),
         stream=any(fact.stream for fact in group),
@@ -142,6 +147,14 @@ def _identity(group: Group, traces: Traces) -> dict[str, Any]:
             for name in _IDENTITY:
                 found[name] = found[name] or getattr(source, name)
     return found
+
+
+def _named(copies: list[Fact], traces: Traces) -> list[Fact]:
+    """The copies, and where none names a model, the nearest ancestor that does: some emitters leave it to the turn."""
+    if copies[0].kind == "tool" or any(fact.request_model or fact.response_model for fact in copies):
+        return copies
+    above = (ancestor for fact in copies for ancestor in traces.ancestors(fact) if ancestor.request_model)
+    return [*copies, *islice(above, 1)]
 
 
 def _first(facts: list[Fact], value_of: Callable[[Fact], Any]) -> Any:

@@ -4,19 +4,39 @@ from __future__ import annotations
 
 import hashlib
 import re
-from dataclasses import astuple
 from decimal import Decimal
 from functools import lru_cache
 
-from spanledger_collector.model import Fact
+from spanledger_collector.model import FACT_FIELDS, Fact
 
 BILLABLE = ("llm", "embedding")
+
+_AGREED_BY = {
+    # Its log records count thoughts and tool prompts and name the model that answered, its spans do not.
+    "gemini_cli": "session",
+    # Its log records name the model, its spans leave that to their ancestors.
+    "codex": "counts",
+}
+"""What the copies of a call agree on where their dialect cannot have them agree on model and counts."""
 
 _WEAK_RESPONSE_ID = re.compile(r"(chatcmpl|cmpl|resp|msg)?[-_]?\d{0,6}$")
 """Ids with too little in them to be unique (Ollama draws ``chatcmpl-`` and up to three digits): not an identity."""
 
 _VENDOR_PREFIX = re.compile(r"^(.*/|((us|eu|apac|global)\.)?[a-z]+\.(?=[a-z]))")
 _VERSION_SUFFIX = re.compile(r"([-@](\d{8}|\d{4}-\d{2}-\d{2}|latest|v\d+(:\d+)?)|:\d+)+$")
+
+
+def has_counts(fact: Fact) -> bool:
+    """Whether the fact states usage."""
+    return fact.input_tokens is not None or fact.output_tokens is not None
+
+
+def is_hosted(fact: Fact) -> bool:
+    """Whether this may be an agent run by a provider behind its API: agents keep usage only where they called one.
+
+    It is a call of its own where no call is seen below it.
+    """
+    return fact.kind == "agent" and has_counts(fact)
 
 
 @lru_cache(maxsize=4096)
@@ -45,17 +65,20 @@ def match_key(fact: Fact) -> int:
     """
     if fact.kind not in BILLABLE:
         return 0
+    agreed = _AGREED_BY.get(fact.dialect, "")
     if fact.input_tokens is None and fact.output_tokens is None:
-        counts = fact.status
+        counts = str(fact.status)
     else:
         counts = f"{fact.input_tokens or 0}/{fact.output_tokens or 0}"
-    stem = model_stem(fact.response_model or fact.request_model)
-    return _hash64("match", fact.service, fact.instance, fact.kind, stem, counts) or 1
+    found = {"session": fact.session, "counts": counts}.get(agreed) or (
+        f"{model_stem(fact.response_model or fact.request_model)} {counts}"
+    )
+    return _match_hash(fact.service, fact.instance, fact.kind, found)
 
 
 def variant(fact: Fact) -> int:
     """Tells apart what was said of one span at different times; equal for an exact repetition, also from the store."""
-    values = astuple(fact)
+    values = (getattr(fact, name) for name in FACT_FIELDS)
     return _hash64(*(f"{value:.12f}" if isinstance(value, Decimal) else repr(value) for value in values))
 
 
@@ -71,8 +94,13 @@ def call_id_of_span(fact: Fact) -> str:
 
 def own_call_id(fact: Fact) -> str:
     """The identity a call would have if this fact were all that is known of it."""
-    key = response_key(fact.response_id) if fact.kind in BILLABLE else ""
+    key = response_key(fact.response_id) if fact.kind in BILLABLE or is_hosted(fact) else ""
     return call_id_of_response(key) if key else call_id_of_span(fact)
+
+
+@lru_cache(maxsize=65536)
+def _match_hash(*parts: str) -> int:
+    return _hash64("match", *parts) or 1
 
 
 def _digest(parts: tuple[str, ...]) -> bytes:

@@ -11,7 +11,7 @@ from dataclasses import dataclass
 from typing import Protocol
 
 from spanledger_collector.merge.fold import LedgerRow, fold
-from spanledger_collector.merge.keys import BILLABLE, match_key, response_key
+from spanledger_collector.merge.keys import BILLABLE, is_hosted, match_key, response_key
 from spanledger_collector.model import Fact
 
 MAX_WANTED_PARENTS = 200_000
@@ -87,7 +87,8 @@ class Settler:
         while frontier:
             calls = [fact for fact in frontier if fact.kind in BILLABLE]
             traces = {fact.trace_id for fact in frontier} - seen_traces
-            responses = {key for fact in calls if (key := response_key(fact.response_id))} - seen_responses
+            identified = (*calls, *filter(is_hosted, frontier))
+            responses = {key for fact in identified if (key := response_key(fact.response_id))} - seen_responses
             windows = {(match_key(f), f.started_at_ns, f.ended_at_ns) for f in calls} - seen_windows
             seen_traces |= traces
             seen_responses |= responses

@@ -1,5 +1,9 @@
-"""From any dialect to a fact in the ledger's terms: ``normalise(span) -> Fact | None``. One file a dialect."""
+"""From any dialect to facts in the ledger's terms, one file a dialect.
+
+``normalise(span) -> Fact | None`` for spans, ``facts_of_logs(request) -> list[Fact]`` for coding agents' log records.
+"""
 
 from spanledger_collector.normalise.classify import context, normalise
+from spanledger_collector.normalise.logs import facts_of_logs, states_calls
 
-__all__ = ["context", "normalise"]
+__all__ = ["context", "facts_of_logs", "normalise", "states_calls"]

@@ -1,4 +1,4 @@
-"""Microsoft Agent Framework: the semantic conventions; read in its source and notes, not captured.
+"""Microsoft Agent Framework: the semantic conventions. No capture of it is in the corpus.
 
 ``invoke_agent`` repeats the sum of the calls below it and names the framework as provider. With the Responses API the
 conversation id is the id of the response, which is no session.

@@ -1,10 +1,11 @@
 """Providers' answers that emitters keep as JSON: the id, model, tier and usage inside them.
 
-Shapes: OpenAI chat completion and response, Anthropic message, Gemini content, and LangChain's messages around any of them.
+Shapes: OpenAI chat completion and response, Anthropic message, Gemini content, and LangChain's messages around them.
 """
 
 from __future__ import annotations
 
+import re
 from collections.abc import Mapping
 from typing import Any
 
@@ -13,6 +14,10 @@ from spanledger_collector.normalise.values import json_object, text
 
 _OWN_IDS = ("run-", "lc_run")
 """Prefixes of the ids that LangChain gives a message when the provider gave none."""
+
+_REPR_ID = re.compile(r"ChatCompletion\(id='([^']{1,200})'")
+_REPR_MODEL = re.compile(r", created=\d+, model='([^']{1,200})', object='chat\.completion'")
+_REPR_COUNT = re.compile(r"\b(\w{1,40}_tokens)=(\d{1,15})\b")
 
 
 def read_answer(answer: Mapping[str, Any]) -> dict[str, Any]:
@@ -27,7 +32,7 @@ def read_answer(answer: Mapping[str, Any]) -> dict[str, Any]:
 
 
 def read_langchain(output: Mapping[str, Any]) -> dict[str, Any] | None:
-    """Fields of the message in a serialised ``LLMResult`` (``generations[0][0].message.kwargs``); ``None`` without one."""
+    """Fields of the message in a serialised ``LLMResult`` (``generations[0][0].message.kwargs``), if it is one."""
     generations = output.get("generations")
     if not isinstance(generations, list):
         return None
@@ -44,3 +49,22 @@ def read_langchain(output: Mapping[str, Any]) -> dict[str, Any] | None:
     }
     usage = message.get("usage_metadata") or details.get("token_usage") or details.get("usage")
     return {name: value for name, value in fields.items() if value} | (read_usage(usage) if usage else {})
+
+
+def read_repr(answer: str) -> dict[str, Any]:
+    """Fields that the ``repr`` of the OpenAI SDK's ``ChatCompletion`` states.
+
+    Content stands between the id and the rest, and may look like anything: only the last match of each is believed.
+    """
+    begin = _REPR_ID.match(answer)
+    if begin is None:
+        return {}
+    end = answer[answer.rfind(", created=") :]
+    model = _REPR_MODEL.match(end)
+    counts = dict(_REPR_COUNT.findall(end.rpartition("usage=CompletionUsage(")[2]))
+    usage = {**counts, "prompt_tokens_details": counts, "completion_tokens_details": counts}
+    return {
+        "response_id": begin[1],
+        **({"response_model": model[1]} if model else {}),
+        **(read_usage(usage) if counts else {}),
+    }

@@ -13,4 +13,5 @@ DIALECT = Dialect(
     fields=semconv.FIELDS,
     kind=semconv.kind,
     trust=90,
+    understood=("anthropic.usage.cache_creation.",),
 )

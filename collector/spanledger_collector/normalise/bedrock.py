@@ -1,7 +1,7 @@
 """Amazon Bedrock's runtime, by the official botocore instrumentor and by Traceloop's.
 
 Both pass on what Converse counted: the input without cache reads and writes. There is no response id.
-Traceloop's form was read in its source, not captured; it strips the region and vendor from the model's name.
+Traceloop's strips the region and vendor from the model's name; no capture of it is in the corpus.
 """
 
 from spanledger_collector.normalise import semconv

@@ -5,28 +5,43 @@ from __future__ import annotations
 import hashlib
 import json
 from collections.abc import Mapping
+from dataclasses import replace
 from functools import lru_cache
 from typing import Any
 
 from spanledger_collector.decode.otel_traces import text as as_text
 from spanledger_collector.model import Attributes, Fact, Kind, Resource, Span
 from spanledger_collector.normalise import (
+    agent_framework,
     anthropic_sdk,
+    bedrock,
     claude_code,
     codex,
     gemini_cli,
+    google_adk,
+    langfuse,
+    langsmith,
+    litellm,
+    logfire,
+    mlflow,
+    official,
     openinference,
+    openlit,
+    pydantic_ai,
     semantic_kernel,
     semconv,
     sentry,
     spanledger,
     spring_ai,
+    strands,
+    traceloop,
     vercel_ai,
 )
 from spanledger_collector.normalise.dialect import IDENTITY, Dialect, Names, Reading
 from spanledger_collector.normalise.providers import canonical_provider
+from spanledger_collector.normalise.unread import plain_usage, unread_usage
 from spanledger_collector.normalise.usage import settle_totals
-from spanledger_collector.normalise.values import count, money, number, text, truth
+from spanledger_collector.normalise.values import MAX_JSON_CHARACTERS, count, money, number, text, truth
 
 DIALECTS: tuple[Dialect, ...] = (
     spanledger.DIALECT,
@@ -40,6 +55,19 @@ DIALECTS: tuple[Dialect, ...] = (
     semantic_kernel.DIALECT,
     spring_ai.DIALECT,
     sentry.DIALECT,
+    official.DIALECT,
+    bedrock.DIALECT,
+    traceloop.DIALECT,
+    openlit.DIALECT,
+    litellm.DIALECT,
+    pydantic_ai.DIALECT,
+    logfire.DIALECT,
+    strands.DIALECT,
+    agent_framework.DIALECT,
+    google_adk.DIALECT,
+    langfuse.DIALECT,
+    langsmith.DIALECT,
+    mlflow.DIALECT,
     semconv.DIALECT,
 )
 """In order of precedence: the first that knows the scope, else the first of which a marker is present."""
@@ -75,7 +103,10 @@ _TEXTS = (
 def normalise(span: Span) -> Fact | None:
     """What ``span`` says of a call, a tool execution or a wrapper; ``None`` for a span of no dialect."""
     dialect = _dialect(span)
-    return None if dialect is None else read(span, dialect)
+    if dialect is not None:
+        return read(span, dialect)
+    unread = plain_usage(span.attributes)
+    return _unknown(span, unread) if unread else None
 
 
 def read(span: Span, dialect: Dialect) -> Fact | None:
@@ -92,9 +123,7 @@ def read(span: Span, dialect: Dialect) -> Fact | None:
     return _fact(reading, dialect)
 
 
-def context(
-    trace_id: str, span_id: str, parent_span_id: str, attributes: Attributes, resource: Resource
-) -> Fact:
+def context(trace_id: str, span_id: str, parent_span_id: str, attributes: Attributes, resource: Resource) -> Fact:
     """What a plain span (HTTP, queue, workflow) between a call and its ancestors says: its parent, and for whom it ran.
 
     ``attributes`` may be the text forms that ``otel_traces`` keeps, so that a stored span makes the same fact.
@@ -104,6 +133,17 @@ def context(
         for name, names in IDENTITY.items()
     }
     return Fact(trace_id, span_id, parent_span_id, service=resource.service, **identity)
+
+
+def _unknown(span: Span, unread: str) -> Fact:
+    """A span that may state a call in words nobody knows: nothing is counted, but it is seen that it is there."""
+    return replace(
+        context(span.trace_id, span.span_id, span.parent_span_id, span.attributes, span.resource),
+        started_at_ns=span.start_ns,
+        ended_at_ns=span.end_ns,
+        scope=span.scope_name,
+        unread_usage_attributes=unread,
+    )
 
 
 def _dialect(span: Span) -> Dialect | None:
@@ -140,9 +180,7 @@ def _fact(reading: Reading, dialect: Dialect) -> Fact:
     values.update(counts if _says_usage(reading, values["operation"], counts) else dict.fromkeys(_COUNTS))
     for name, names in IDENTITY.items():
         values[name] = values[name] or text(_first(span.resource.attributes, names))
-    values["provider"] = canonical_provider(
-        values["provider"], values["response_model"] or values["request_model"]
-    )
+    values["provider"] = canonical_provider(values["provider"], values["response_model"] or values["request_model"])
     values["operation"] = values["operation"] or _OPERATIONS.get(reading.kind, "")
     ttft_s = number(fields.get("ttft_s"))
     # Only a streamed answer has a first chunk.
@@ -172,6 +210,7 @@ def _fact(reading: Reading, dialect: Dialect) -> Fact:
         ttft_ms=None if ttft_s is None else round(ttft_s * 1000, 6),
         usage_estimated=bool(fields.get("usage_estimated")),
         reported_cost_usd=money(fields.get("reported_cost_usd")),
+        unread_usage_attributes=unread_usage(span.attributes, dialect),
         **values,
     )
 
@@ -193,12 +232,15 @@ def arguments_hash(arguments: Any) -> str:
     value = _parsed(arguments) if isinstance(arguments, str) else arguments
     try:
         canonical = as_text(_sorted(value))
-    except RecursionError:
-        canonical = as_text(arguments)
+    except (RecursionError, TypeError):
+        # Nested deeper than can be sorted, or a Python dict whose keys are no names.
+        canonical = str(arguments)
     return hashlib.sha256(canonical.encode(errors="replace")).hexdigest()[:16]
 
 
 def _parsed(value: str) -> Any:
+    if len(value) > MAX_JSON_CHARACTERS:
+        return value
     try:
         return json.loads(value)
     except (ValueError, RecursionError):

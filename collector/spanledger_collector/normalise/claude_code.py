@@ -73,7 +73,7 @@ EVENTS: Mapping[str, Dialect] = {
         kind=always("llm"),
         adjust=_adjust_call,
         fields={"response_model": ("model",), "reported_cost_usd": ("cost_usd",), **_TOKENS},
-        understood=frozenset(("cost_usd_micros",)),
+        understood=("cost_usd_micros",),
     ),
     "claude_code.tool_result": Dialect(
         name="claude_code",

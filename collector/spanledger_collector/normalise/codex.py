@@ -15,12 +15,12 @@ from spanledger_collector.model import Kind, Span
 from spanledger_collector.normalise import semconv
 from spanledger_collector.normalise.dialect import IDENTITY, Dialect, Reading, always
 
-_TURN_USAGE = "codex.turn.token_usage."
+_TURN = "session_task.turn"
 _SESSION = (*IDENTITY["session"], "conversation.id", "thread.id")
 
 
 def _kind(span: Span) -> Kind | None:
-    if "gen_ai.usage.input_tokens" in span.attributes:
+    if "gen_ai.usage.input_tokens" in span.attributes and span.name != _TURN:
         return "llm"
     return "agent" if span.attributes.get("model") else None
 
@@ -47,23 +47,7 @@ DIALECT = Dialect(
         "reasoning_tokens": (*semconv.FIELDS["reasoning_tokens"], "codex.usage.reasoning_output_tokens"),
         "session": _SESSION,
     },
-    understood=frozenset(
-        (
-            "codex.usage.total_tokens",
-            *(
-                _TURN_USAGE + part
-                for part in (
-                    "input_tokens",
-                    "cached_input_tokens",
-                    "non_cached_input_tokens",
-                    "cache_write_input_tokens",
-                    "output_tokens",
-                    "reasoning_output_tokens",
-                    "total_tokens",
-                )
-            ),
-        )
-    ),
+    understood=("codex.turn.token_usage.",),
 )
 
 EVENTS: Mapping[str, Dialect] = {
@@ -80,7 +64,7 @@ EVENTS: Mapping[str, Dialect] = {
             "reasoning_tokens": ("codex.usage.reasoning_output_tokens", "reasoning_token_count"),
             "session": _SESSION,
         },
-        understood=frozenset(("tool_token_count", "codex.usage.total_tokens")),
+        understood=("tool_token_count",),
     ),
     "codex.tool_result": Dialect(
         name="codex",

@@ -32,6 +32,11 @@ class Reading:
     kind: Kind
     fields: dict[str, Any] = field(default_factory=dict)
 
+    def fill(self, more: Mapping[str, Any]) -> None:
+        """Take of ``more`` what is not known yet."""
+        for name, value in more.items():
+            self.fields.setdefault(name, value)
+
 
 def always(kind: Kind) -> Callable[[Span], Kind]:
     """For a dialect whose spans are all of one kind."""
@@ -46,7 +51,7 @@ def _no_adjustment(reading: Reading) -> None:
     return None
 
 
-@dataclass(slots=True, frozen=True)
+@dataclass(slots=True, frozen=True, eq=False)
 class Dialect:
     """How one family of emitters says what a call was."""
 
@@ -65,6 +70,6 @@ class Dialect:
     """What the span is to the ledger; ``None`` for one that says nothing of a call (file access, hooks, polling)."""
     adjust: Callable[[Reading], None] = _no_adjustment
     """What cannot be said as data: values inside JSON text, counts that exclude what ours include."""
-    understood: frozenset[str] = frozenset()
-    """Further attributes of tokens and costs that ``adjust`` reads, or that say nothing the ``fields`` do not:
-    all others that look like usage are reported as unknown."""
+    understood: Names = ()
+    """Further attributes of tokens and costs that ``adjust`` reads, or that say nothing the ``fields`` do not; one that
+    ends in ``.`` is a prefix. All others that look like usage are reported as unread."""

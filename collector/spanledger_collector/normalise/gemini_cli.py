@@ -58,13 +58,13 @@ EVENTS: Mapping[str, Dialect] = {
         trust=60,
         adjust=_adjust_response,
         fields={
-            "request_model": ("model",),
+            "response_model": ("model",),
             "input_tokens": ("input_token_count",),
             "cache_read_tokens": ("cached_content_token_count",),
             "output_tokens": ("output_token_count",),
             "reasoning_tokens": ("thoughts_token_count",),
         },
-        understood=frozenset(("tool_token_count", "total_token_count")),
+        understood=("tool_token_count",),
     ),
     "gemini_cli.tool_call": Dialect(
         name="gemini_cli",

@@ -1,14 +1,14 @@
 """Google's Agent Development Kit (scope ``gcp.vertex.agent``): read in its source, not captured.
 
 Counts are totals. Older spans of a call (``call_llm``) have no operation, newer versions put a ``generate_content``
-span with the same usage below it: two copies of one call. ``(merged tools)`` only bundles the answers of parallel tools.
+span with the same usage below it: two copies of one call. ``(merged tools)`` only bundles what parallel tools answered.
 """
 
 from __future__ import annotations
 
 from spanledger_collector.model import Kind, Span
 from spanledger_collector.normalise import semconv
-from spanledger_collector.normalise.dialect import Dialect, Reading
+from spanledger_collector.normalise.dialect import IDENTITY, Dialect, Reading
 
 _MERGED_TOOLS = "(merged tools)"
 _NO_ID = "<not specified>"
@@ -24,8 +24,6 @@ def _adjust(reading: Reading) -> None:
     fields = reading.fields
     if fields.get("tool_call_id") == _NO_ID:
         del fields["tool_call_id"]
-    if reading.kind == "llm":
-        fields.setdefault("operation", "generate_content")
 
 
 DIALECT = Dialect(
@@ -34,7 +32,7 @@ DIALECT = Dialect(
     fields={
         **semconv.FIELDS,
         "tool_arguments": (*semconv.FIELDS["tool_arguments"], "gcp.vertex.agent.tool_call_args"),
-        "session": ("gcp.vertex.agent.session_id",),
+        "session": (*IDENTITY["session"], "gcp.vertex.agent.session_id"),
     },
     kind=_kind,
     adjust=_adjust,

@@ -10,16 +10,15 @@ from __future__ import annotations
 from datetime import datetime
 
 from spanledger_collector.model import Kind, Span
-from spanledger_collector.normalise.dialect import Dialect, Reading
+from spanledger_collector.normalise.dialect import IDENTITY, Dialect, Reading
 from spanledger_collector.normalise.usage import read_usage
-from spanledger_collector.normalise.values import mapping, unquoted
+from spanledger_collector.normalise.values import mapping, text, unquoted
 
 _PREFIX = "langfuse.observation."
 _TYPE = _PREFIX + "type"
 _USAGE = _PREFIX + "usage_details"
 _COST = _PREFIX + "cost_details"
 _KINDS: dict[str, Kind] = {"generation": "llm", "embedding": "embedding", "tool": "tool"}
-_OPERATIONS: dict[Kind, str] = {"llm": "chat", "embedding": "embeddings", "tool": "execute_tool"}
 
 
 def _kind(span: Span) -> Kind:
@@ -29,7 +28,6 @@ def _kind(span: Span) -> Kind:
 def _adjust(reading: Reading) -> None:
     span, fields = reading.span, reading.fields
     attributes = span.attributes
-    fields["operation"] = _OPERATIONS.get(reading.kind, unquoted(attributes.get(_TYPE)))
     for name in ("user", "session", "response_id"):
         if name in fields:
             fields[name] = unquoted(fields[name])
@@ -39,9 +37,11 @@ def _adjust(reading: Reading) -> None:
     if reading.kind == "tool":
         fields["tool_name"] = span.name
         fields["tool_arguments"] = mapping(attributes.get(_PREFIX + "input")).get("kwargs")
-    elif attributes.get(_TYPE) == "agent":
-        fields.setdefault("agent", span.name)
-    elif reading.kind != "agent":
+    elif reading.kind == "agent":
+        fields["operation"] = text(attributes.get(_TYPE))
+        if fields["operation"] == "agent":
+            fields.setdefault("agent", span.name)
+    else:
         model = unquoted(attributes.get(_PREFIX + "model.name"))
         fields["request_model" if failed else "response_model"] = model
         fields.update(read_usage(attributes.get(_USAGE)))
@@ -68,11 +68,11 @@ DIALECT = Dialect(
     markers=frozenset((_TYPE,)),
     fields={
         "response_id": (_PREFIX + "metadata.id",),
-        "user": ("langfuse.user.id", "user.id", _PREFIX + "metadata.langfuse_user_id"),
-        "session": ("langfuse.session.id", "session.id", _PREFIX + "metadata.langfuse_session_id"),
+        "user": (*IDENTITY["user"], "langfuse.user.id", _PREFIX + "metadata.langfuse_user_id"),
+        "session": (*IDENTITY["session"], "langfuse.session.id", _PREFIX + "metadata.langfuse_session_id"),
     },
     kind=_kind,
     adjust=_adjust,
     trust=45,
-    understood=frozenset((_USAGE, _COST)),
+    understood=(_USAGE, _COST),
 )

@@ -1,7 +1,7 @@
 """LangSmith's OpenTelemetry export (scope ``langsmith``): runs, of which ``llm`` and ``embedding`` are calls.
 
-Chains such as ``RunnableSequence`` repeat the usage of the call inside. Details of the usage are JSON in the metadata or
-the ``repr`` of a dict; the id and the model of the answer are inside ``gen_ai.completion``. A failed run has the
+Chains such as ``RunnableSequence`` repeat the usage of the call inside. Details of the usage are JSON in the metadata
+or the ``repr`` of a dict; the id and the model of the answer are inside ``gen_ai.completion``. A failed run has the
 status OK and an ``exception`` event.
 """
 
@@ -10,7 +10,7 @@ from __future__ import annotations
 from spanledger_collector.model import Kind, Span
 from spanledger_collector.normalise import semconv
 from spanledger_collector.normalise.answers import read_answer, read_langchain
-from spanledger_collector.normalise.dialect import Dialect, Reading
+from spanledger_collector.normalise.dialect import IDENTITY, Dialect, Reading
 from spanledger_collector.normalise.usage import read_usage
 from spanledger_collector.normalise.values import json_object, mapping, text
 
@@ -45,13 +45,9 @@ def _adjust(reading: Reading) -> None:
             "output_token_details": mapping(attributes.get(_OUTPUT_DETAILS)),
         }
         stated = read_langchain(completion)
-        for more in (
-            read_usage(attributes.get(_USAGE)),
-            read_usage(details),
-            read_answer(completion) if stated is None else stated,
-        ):
-            for name, value in more.items():
-                fields.setdefault(name, value)
+        reading.fill(read_usage(attributes.get(_USAGE)))
+        reading.fill(read_usage(details))
+        reading.fill(read_answer(completion) if stated is None else stated)
 
 
 DIALECT = Dialect(
@@ -62,11 +58,11 @@ DIALECT = Dialect(
         **semconv.FIELDS,
         "service_tier": ("gen_ai.response.service_tier",),
         "stream": ("langsmith.metadata.stream",),
-        "session": ("langsmith.metadata.session_id", "langsmith.metadata.thread_id"),
-        "user": ("langsmith.metadata.user_id",),
+        "session": (*IDENTITY["session"], "langsmith.metadata.session_id", "langsmith.metadata.thread_id"),
+        "user": (*IDENTITY["user"], "langsmith.metadata.user_id"),
     },
     kind=_kind,
     adjust=_adjust,
     trust=45,
-    understood=frozenset((_USAGE, _INPUT_DETAILS, _OUTPUT_DETAILS)),
+    understood=(_USAGE, _INPUT_DETAILS, _OUTPUT_DETAILS),
 )

@@ -10,12 +10,11 @@ from __future__ import annotations
 
 import base64
 import re
-from typing import Any
 
 from spanledger_collector.model import Kind, Span
 from spanledger_collector.normalise import semconv
 from spanledger_collector.normalise.answers import read_answer
-from spanledger_collector.normalise.dialect import Dialect, Reading
+from spanledger_collector.normalise.dialect import IDENTITY, Dialect, Reading
 from spanledger_collector.normalise.usage import read_usage
 from spanledger_collector.normalise.values import text
 
@@ -37,17 +36,12 @@ def _adjust(reading: Reading) -> None:
     if raw:
         prefix = raw.rpartition(".")[0] + "."
         answer = {name.removeprefix(prefix): attributes[name] for name in attributes if name.startswith(prefix)}
-        _add(fields, read_answer(answer))
+        reading.fill(read_answer(answer))
         provider = prefix.split(".")[1]
         fields.setdefault("provider", "" if provider == "None" else provider)
     else:
-        _add(fields, read_usage(attributes.get(_USAGE)))
+        reading.fill(read_usage(attributes.get(_USAGE)))
     fields["response_id"] = _provider_id(text(fields.get("response_id")))
-
-
-def _add(fields: dict[str, Any], more: dict[str, Any]) -> None:
-    for name, value in more.items():
-        fields.setdefault(name, value)
 
 
 def _provider_id(response_id: str) -> str:
@@ -72,12 +66,17 @@ DIALECT = Dialect(
         **semconv.FIELDS,
         "stream": (*semconv.FIELDS["stream"], "llm.is_streaming"),
         "reported_cost_usd": ("gen_ai.cost.total_cost",),
-        "user": ("llm.user", "metadata.user_api_key_end_user_id", "metadata.user_api_key_user_id"),
-        "team": ("metadata.user_api_key_team_alias", "metadata.team_alias"),
-        "session": ("metadata.session_id",),
+        "user": (
+            *IDENTITY["user"],
+            "llm.user",
+            "metadata.user_api_key_end_user_id",
+            "metadata.user_api_key_user_id",
+        ),
+        "team": (*IDENTITY["team"], "metadata.user_api_key_team_alias", "metadata.team_alias"),
+        "session": (*IDENTITY["session"], "metadata.session_id"),
     },
     kind=_kind,
     adjust=_adjust,
     trust=55,
-    understood=frozenset((_USAGE,)),
+    understood=(_USAGE, "gen_ai.cost.", "llm."),
 )

@@ -1,4 +1,4 @@
-"""Logfire's instrumentation of the OpenAI and Anthropic SDKs and of the OpenAI Agents SDK: read in notes, not captured.
+"""Logfire's instrumentation of the OpenAI and Anthropic SDKs and of the OpenAI Agents SDK. No capture is in the corpus.
 
 The provider's usage is kept raw in ``gen_ai.usage.raw``. A stream's usage is on a span of the type ``log`` below the
 call's; a ``pending_span`` announces a span that follows and says nothing of its own. The agents' turns and tasks repeat
@@ -9,7 +9,7 @@ from __future__ import annotations
 
 from spanledger_collector.model import Kind, Span
 from spanledger_collector.normalise import semconv
-from spanledger_collector.normalise.dialect import Dialect, Reading
+from spanledger_collector.normalise.dialect import IDENTITY, Dialect, Reading
 from spanledger_collector.normalise.usage import read_usage
 from spanledger_collector.normalise.values import json_object, text
 
@@ -30,8 +30,7 @@ def _kind(span: Span) -> Kind | None:
 def _adjust(reading: Reading) -> None:
     attributes, fields = reading.span.attributes, reading.fields
     if reading.kind in ("llm", "embedding"):
-        for name, value in read_usage(attributes.get(_RAW)).items():
-            fields.setdefault(name, value)
+        reading.fill(read_usage(attributes.get(_RAW)))
         fields.setdefault("response_id", text(json_object(attributes.get(_RESPONSE)).get("id")))
 
 
@@ -42,10 +41,10 @@ DIALECT = Dialect(
         **semconv.FIELDS,
         "response_id": (*semconv.FIELDS["response_id"], "response_id"),
         "reported_cost_usd": ("operation.cost",),
-        "agent": ("gen_ai.agent.name", "agent_name"),
+        "agent": (*IDENTITY["agent"], "agent_name"),
     },
     kind=_kind,
     adjust=_adjust,
     trust=50,
-    understood=frozenset((_RAW, "usage")),
+    understood=(_RAW, "usage"),
 )

@@ -30,6 +30,16 @@ _TRACE_ID_BYTES, _SPAN_ID_BYTES = 16, 8
 _STATUS_ERROR = 2
 
 
+def states_calls(request: ExportLogsServiceRequest) -> bool:
+    """Whether any record of ``request`` may state a call; cheap, as it decides about all logs of an application."""
+    return any(
+        _event(record)
+        for resource_logs in request.resource_logs
+        for logs in resource_logs.scope_logs
+        for record in logs.log_records
+    )
+
+
 def facts_of_logs(request: ExportLogsServiceRequest) -> list[Fact]:
     """The calls and tool executions that records of ``request`` state."""
     return [

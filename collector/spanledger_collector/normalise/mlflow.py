@@ -9,7 +9,7 @@ from __future__ import annotations
 
 from spanledger_collector.model import Kind, Span
 from spanledger_collector.normalise.answers import read_answer, read_langchain
-from spanledger_collector.normalise.dialect import Dialect, Reading
+from spanledger_collector.normalise.dialect import IDENTITY, Dialect, Reading
 from spanledger_collector.normalise.usage import read_usage
 from spanledger_collector.normalise.values import json_object, mapping, text, truth, unquoted
 
@@ -17,7 +17,6 @@ _TYPE = "mlflow.spanType"
 _USAGE = "mlflow.chat.tokenUsage"
 _COST = "mlflow.llm.cost"
 _KINDS: dict[str, Kind] = {"LLM": "llm", "CHAT_MODEL": "llm", "EMBEDDING": "embedding", "TOOL": "tool"}
-_OPERATIONS: dict[Kind, str] = {"llm": "chat", "embedding": "embeddings", "tool": "execute_tool"}
 _NAMES = ("provider", "request_model", "session", "user")
 
 
@@ -29,7 +28,6 @@ def _adjust(reading: Reading) -> None:
     span, fields = reading.span, reading.fields
     attributes = span.attributes
     kind_name = unquoted(attributes.get(_TYPE))
-    fields["operation"] = _OPERATIONS.get(reading.kind, kind_name.lower())
     for name in _NAMES:
         if name in fields:
             fields[name] = unquoted(fields[name])
@@ -37,16 +35,17 @@ def _adjust(reading: Reading) -> None:
     if reading.kind == "tool":
         fields["tool_name"] = span.name
         fields["tool_arguments"] = inputs or None
-    elif kind_name == "AGENT":
-        fields.setdefault("agent", span.name)
-    elif reading.kind != "agent":
+    elif reading.kind == "agent":
+        fields["operation"] = kind_name.lower()
+        if kind_name == "AGENT":
+            fields.setdefault("agent", span.name)
+    else:
         outputs = json_object(attributes.get("mlflow.spanOutputs"))
         fields.setdefault("request_model", text(inputs.get("model")))
         fields.setdefault("stream", truth(inputs.get("stream")))
         answer = read_langchain(outputs)
         fields.update(read_answer(outputs) if answer is None else answer)
-        for name, value in read_usage(attributes.get(_USAGE)).items():
-            fields.setdefault(name, value)
+        reading.fill(read_usage(attributes.get(_USAGE)))
         fields["reported_cost_usd"] = mapping(attributes.get(_COST)).get("total_cost")
 
 
@@ -57,11 +56,11 @@ DIALECT = Dialect(
     fields={
         "provider": ("mlflow.llm.provider", "mlflow.message.format"),
         "request_model": ("model",),
-        "session": ("mlflow.trace.session",),
-        "user": ("mlflow.trace.user",),
+        "session": (*IDENTITY["session"], "mlflow.trace.session"),
+        "user": (*IDENTITY["user"], "mlflow.trace.user"),
     },
     kind=_kind,
     adjust=_adjust,
     trust=45,
-    understood=frozenset((_USAGE, _COST)),
+    understood=(_USAGE, _COST),
 )

@@ -1,75 +1,67 @@
 """OpenInference (Arize): ``openinference.span.kind`` and ``llm.*`` attributes, no ids, no CLIENT kind.
 
 Counts are inclusive totals. The response id, the request's model and whether it streamed are only inside JSON texts:
-``output.value`` holds the provider's answer (or LangChain's ``LLMResult`` around it),
-``llm.invocation_parameters`` the request.
+``output.value`` holds the provider's answer (or LangChain's ``LLMResult`` around it, or its ``repr``: smolagents),
+``llm.invocation_parameters`` the request. The spans of an agent repeat the sum of its calls (smolagents) or have none
+(CrewAI, OpenAI Agents). ``tool.parameters`` is a tool's schema, its arguments are the input.
 """
 
 from __future__ import annotations
 
-from typing import Any
-
 from spanledger_collector.model import Kind, Span
-from spanledger_collector.normalise.dialect import Dialect, Reading
-from spanledger_collector.normalise.values import json_object, text, truth
+from spanledger_collector.normalise.answers import read_answer, read_langchain, read_repr
+from spanledger_collector.normalise.dialect import IDENTITY, Dialect, Reading
+from spanledger_collector.normalise.values import json_object, mapping, text, truth
 
 _SPAN_KIND = "openinference.span.kind"
 _KINDS: dict[str, Kind] = {"LLM": "llm", "EMBEDDING": "embedding", "TOOL": "tool"}
-_OPERATIONS: dict[Kind, str] = {"llm": "chat", "embedding": "embeddings", "tool": "execute_tool"}
 _METADATA = {"task": "task", "agent": "agent", "team": "team", "user": "user_id", "session": "session_id"}
 _FIRST_TOKEN_EVENT = "First Token Stream Event"  # noqa: S105 - the name of an event
 
 
 def _kind(span: Span) -> Kind:
-    return _KINDS.get(str(span.attributes.get(_SPAN_KIND)).upper(), "agent")
+    kind = _KINDS.get(str(span.attributes.get(_SPAN_KIND)).upper(), "agent")
+    # The OpenAI Agents SDK hands a conversation over by a tool that is none.
+    handoff = kind == "tool" and span.name.startswith("handoff to ") and "tool.name" not in span.attributes
+    return "agent" if handoff else kind
 
 
 def _adjust(reading: Reading) -> None:
     span, fields = reading.span, reading.fields
-    fields["operation"] = _OPERATIONS.get(reading.kind, text(span.attributes.get(_SPAN_KIND)).lower())
     metadata = json_object(span.attributes.get("metadata"))
-    for name, key in _METADATA.items():
-        fields.setdefault(name, metadata.get(key))
+    reading.fill({name: metadata.get(key) for name, key in _METADATA.items()})
     if reading.kind in ("llm", "embedding"):
-        _read_call(span, fields)
+        _read_call(reading)
     elif reading.kind == "tool":
         fields.setdefault("tool_name", span.name)
-        fields.setdefault("tool_arguments", span.attributes.get("input.value"))
+        given = mapping(span.attributes.get("input.value"))
+        # smolagents wraps the arguments in those of its own call.
+        fields["tool_arguments"] = given.get("kwargs") or given or span.attributes.get("input.value")
+    else:
+        fields["operation"] = text(span.attributes.get(_SPAN_KIND)).lower()
 
 
-def _read_call(span: Span, fields: dict[str, Any]) -> None:
+def _read_call(reading: Reading) -> None:
+    span, fields = reading.span, reading.fields
     attributes = span.attributes
     parameters = json_object(
         attributes.get("llm.invocation_parameters") or attributes.get("embedding.invocation_parameters")
     )
-    fields.setdefault("request_model", text(parameters.get("model") or parameters.get("model_name")))
-    fields.setdefault("stream", truth(parameters.get("stream")))
+    # Parameters with an id are the Responses API's echo of them, with the model that answered.
+    requested = "" if "id" in parameters else text(parameters.get("model") or parameters.get("model_name"))
+    reading.fill({"request_model": requested, "stream": truth(parameters.get("stream"))})
     output = json_object(attributes.get("output.value"))
-    message = _langchain_message(output)
-    if message is not None:
-        # LangChain gives the provider's answer id to the message ("run--..." is LangChain's own).
-        details = json_object(message.get("response_metadata"))
-        ids = (text(details.get("id")), text(message.get("id")))
-        fields.setdefault(
-            "response_id", next((i for i in ids if i and not i.startswith(("run-", "lc_run"))), "")
-        )
-    else:
-        fields.setdefault("response_id", text(output.get("id")))
+    answer = read_langchain(output)
+    if answer is None:
+        answer = read_repr(output["raw"]) if isinstance(output.get("raw"), str) else read_answer(output)
+    answering = answer.get("response_model")
+    if answering and answering != fields.get("response_model"):
+        fields["request_model"] = requested or fields.get("response_model")
+        fields["response_model"] = answering
+    reading.fill(answer)
     first_token_ns = next((e.time_ns for e in span.events if e.name == _FIRST_TOKEN_EVENT), 0)
     if first_token_ns > span.start_ns:
-        fields.setdefault("ttft_s", (first_token_ns - span.start_ns) / 1e9)
-        fields["stream"] = True
-
-
-def _langchain_message(output: dict[str, Any]) -> dict[str, Any] | None:
-    """The message inside LangChain's serialised ``LLMResult``: ``generations[0][0].message.kwargs``."""
-    generations = output.get("generations")
-    if not isinstance(generations, list):
-        return None
-    while isinstance(generations, list) and generations:
-        generations = generations[0]
-    message = json_object(json_object(generations).get("message"))
-    return json_object(message.get("kwargs")) or message
+        reading.fill({"ttft_s": (first_token_ns - span.start_ns) / 1e9})
 
 
 DIALECT = Dialect(
@@ -90,7 +82,6 @@ DIALECT = Dialect(
         "reported_cost_usd": ("llm.cost.total",),
         "tool_name": ("tool.name",),
         "tool_call_id": ("tool.id", "tool_call.id"),
-        "tool_arguments": ("tool.parameters",),
-        "agent": ("agent.name",),
+        "agent": (*IDENTITY["agent"], "agent.name"),
     },
 )

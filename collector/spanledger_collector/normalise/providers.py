@@ -29,7 +29,10 @@ _SPELLINGS = {
 _CANONICAL = {spelling: name for name, others in _SPELLINGS.items() for spelling in (name, *others)}
 
 _FRAMEWORKS = frozenset(
-    "langchain langgraph strands-agents microsoft.agent_framework spring_ai framework crewai llama_index".split()
+    (
+        *("langchain", "langgraph", "llama_index", "crewai", "strands-agents", "microsoft.agent_framework"),
+        *("spring_ai", "framework"),
+    )
 )
 
 _FAMILIES = (

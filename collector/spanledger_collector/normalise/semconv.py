@@ -55,12 +55,20 @@ FIELDS = {
     "tool_arguments": ("gen_ai.tool.call.arguments",),
 }
 
+UNDERSTOOD = ("gen_ai.usage.text.",)
+"""Parts of the counts that have no price of their own; image and audio have."""
+
+
+def kind_of(operation: str) -> Kind:
+    """What a span of this operation is to the ledger."""
+    return _KINDS.get(operation, "agent")
+
 
 def kind(span: Span) -> Kind:
     """The operation tells; without one, a span that carries usage is a call (emitters older than the attribute)."""
     operation = span.attributes.get(OPERATION)
     if operation:
-        return _KINDS.get(str(operation), "agent")
+        return kind_of(str(operation))
     if any(name in span.attributes for name in _USAGE):
         return "llm"
     return "agent"

@@ -35,5 +35,5 @@ DIALECT = Dialect(
     kind=semconv.kind,
     adjust=_adjust,
     trust=40,
-    understood=frozenset((_TTFT_MS,)),
+    understood=(_TTFT_MS,),
 )

@@ -4,14 +4,14 @@
 ``traceloop.span.kind`` wrappers and tools, and counts have names of their own. Input is a total in both (its Bedrock
 instrumentor apart). Known faults, mended by any better copy: the output of an Anthropic stream is too high by what
 the first event announces, and LangChain's cache writes are zero where the answer was not streamed.
-The forms before 0.62 and LangChain's were read in its source, not captured.
+No capture of the forms before 0.62 and of LangChain's is in the corpus.
 """
 
 from __future__ import annotations
 
 from spanledger_collector.model import Kind, Span
 from spanledger_collector.normalise import semconv
-from spanledger_collector.normalise.dialect import Dialect, Reading
+from spanledger_collector.normalise.dialect import IDENTITY, Dialect, Reading
 from spanledger_collector.normalise.values import json_object, text
 
 _REQUEST_TYPE = "llm.request.type"
@@ -20,9 +20,10 @@ _NAME = "traceloop.entity.name"
 _REQUEST_KINDS: dict[str, Kind] = {"chat": "llm", "completion": "llm", "embedding": "embedding"}
 _OPERATIONS = {"chat": "chat", "completion": "text_completion", "embedding": "embeddings"}
 _INSTRUMENTED = (
-    "openai anthropic langchain cohere groq mistralai ollama llamaindex crewai haystack together replicate vertexai "
-    "google_generativeai sagemaker watsonx writer alephalpha transformers agno openai_agents mcp"
-).split()
+    *("openai", "anthropic", "cohere", "groq", "mistralai", "ollama", "together", "replicate", "watsonx", "writer"),
+    *("google_generativeai", "vertexai", "sagemaker", "alephalpha", "transformers"),
+    *("langchain", "llamaindex", "crewai", "haystack", "agno", "openai_agents", "mcp"),
+)
 
 
 def _kind(span: Span) -> Kind:
@@ -41,7 +42,6 @@ def _adjust(reading: Reading) -> None:
     if _REQUEST_TYPE in attributes:
         fields.setdefault("operation", _OPERATIONS.get(text(attributes[_REQUEST_TYPE]), ""))
     if reading.kind == "tool":
-        fields.setdefault("operation", "execute_tool")
         fields.setdefault("tool_name", attributes.get(_NAME))
         given = json_object(attributes.get("traceloop.entity.input"))
         fields.setdefault("tool_arguments", given.get("inputs") or given.get("input_str") or given or None)
@@ -57,10 +57,11 @@ DIALECT = Dialect(
         **semconv.FIELDS,
         "stream": (*semconv.FIELDS["stream"], "llm.is_streaming"),
         "session": (
+            *IDENTITY["session"],
             "traceloop.association.properties.session_id",
             "traceloop.association.properties.thread_id",
         ),
-        "user": ("traceloop.association.properties.user_id",),
+        "user": (*IDENTITY["user"], "traceloop.association.properties.user_id"),
     },
     kind=_kind,
     adjust=_adjust,

@@ -10,7 +10,7 @@ from typing import Any
 MAX_TOKENS = 1 << 40
 """More tokens than any call can have: a larger number is a mistake of the emitter and counts as unknown."""
 
-MAX_JSON_CHARACTERS = 4_000_000
+MAX_JSON_CHARACTERS = 1_000_000
 MAX_REPR_CHARACTERS = 20_000
 """Longer texts are not parsed: they hold content, and would only cost time."""
 
@@ -18,7 +18,9 @@ MAX_REPR_CHARACTERS = 20_000
 def text(value: Any) -> str:
     """A name or an id; '' for everything that is not text or a number."""
     if isinstance(value, str):
-        return value.strip()
+        name = value.strip()
+        # JSON inside an attribute can hold half a surrogate pair, which no store takes.
+        return name if name.isascii() else name.encode(errors="replace").decode()
     if isinstance(value, int | float) and not isinstance(value, bool):
         return str(value)
     return ""

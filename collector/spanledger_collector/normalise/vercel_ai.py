@@ -76,14 +76,6 @@ def _read_metadata(attributes: Attributes, fields: dict[str, Any]) -> None:
         fields["output_tokens"] = visible + (count(fields.get("reasoning_tokens")) or 0)
 
 
-def _kind_v7(span: Span) -> Kind:
-    kind = semconv.kind(span)
-    if kind == "embedding" and not span.status_code and "gen_ai.usage.input_tokens" not in span.attributes:
-        # ``embed`` puts a span of the same operation above the call, without usage.
-        return "agent"
-    return kind
-
-
 DIALECT = Dialect(
     name="vercel_ai",
     scopes=("ai",),
@@ -114,15 +106,12 @@ DIALECT = Dialect(
         "user": (*IDENTITY["user"], "ai.telemetry.metadata.userId", "ai.telemetry.metadata.user"),
         "session": (*IDENTITY["session"], "ai.telemetry.metadata.sessionId", "ai.telemetry.metadata.threadId"),
     },
-    understood=frozenset(
-        (
-            *_TOTALS,
-            "ai.usage.outputTokenDetails.textTokens",
-            "ai.usage.totalTokens",
-            "ai.response.avgCompletionTokensPerSecond",
-            "ai.response.avgOutputTokensPerSecond",
-        )
+    understood=(
+        *_TOTALS,
+        "ai.usage.outputTokenDetails.textTokens",
+        "ai.response.avgCompletionTokensPerSecond",
+        "ai.response.avgOutputTokensPerSecond",
     ),
 )
 
-DIALECT_V7 = Dialect(name="vercel_ai", scopes=("gen_ai",), fields=semconv.FIELDS, kind=_kind_v7)
+DIALECT_V7 = Dialect(name="vercel_ai", scopes=("gen_ai",), fields=semconv.FIELDS, kind=semconv.kind)
