@@ -29,12 +29,6 @@ class _Pending:
     done: asyncio.Future[Outcome]
 
 
-def _spans(request: LedgerRequest) -> int:
-    if not isinstance(request, ExportTraceServiceRequest):
-        return 0
-    return sum(len(s.spans) for r in request.resource_spans for s in r.scope_spans)
-
-
 class Batcher:
     """The ``Submit`` behind the entrances: one batch at a time goes through ``process`` in a thread of its own.
 
@@ -72,7 +66,7 @@ class Batcher:
         if not leads_to_ledger(request.body):
             metrics.IGNORED_REQUESTS.labels(request.signal).inc()
             return Outcome()
-        spans = _spans(request.body)
+        spans = request.spans
         if self._pending_bytes + request.size_bytes > self._max_pending_bytes and self._pending_bytes:
             metrics.REFUSED_SPANS.inc(spans)
             raise QueueFullError("more is waiting for the store than is allowed; send the same again later")

@@ -1,4 +1,4 @@
-"""``spanledger import``: OTLP trace files into the ledger."""
+"""``spanledger import``: OTLP files into the ledger."""
 
 from __future__ import annotations
 
@@ -21,40 +21,43 @@ from spanledger_collector.config import Settings, load_settings
 from spanledger_collector.errors import BadInputError, StoreUnavailableError
 from spanledger_collector.export.data_directory import Holder
 from spanledger_collector.export.ledger import Ledger
-from spanledger_collector.pipeline import Pipeline
+from spanledger_collector.pipeline import Pipeline, leads_to_ledger
 from spanledger_collector.price import Catalogue
 from spanledger_collector.receive.files import read_requests
+from spanledger_collector.receive.span_ids import split_invalid_spans
+from spanledger_collector.receive.submit import Received
 
 _BATCH_BYTES = 4 * 1024 * 1024
 _ANSWER_TIMEOUT_S = 120
 
-Take = Callable[[list[ExportTraceServiceRequest]], object]
+Take = Callable[[list[Received]], object]
 
 
 @click.command("import")
 @click.argument("files", nargs=-1, required=True, metavar="FILE...")
 @store_options
 def import_files(files: tuple[str, ...], config_file: str | None, **flags: Any) -> None:
-    """Read OTLP trace files into the ledger; the same file again changes nothing.
+    """Read OTLP files with traces or logs into the ledger; the same file again changes nothing.
 
-    FILE is a raw ExportTraceServiceRequest (.bin, .pb), OTLP/JSON (.json), or one JSON request a line (.jsonl); each
+    FILE is a raw export request (.bin, .pb), OTLP/JSON (.json), or one JSON request a line (.jsonl); each
     also .gz or .zst. A dash reads standard input.
     """
     settings = load_settings(config_file, **flags)
     missing = [name for name in files if name != "-" and not Path(name).is_file()]
     if missing:
         raise BadInputError(f"{missing[0]}: there is no such file")
-    console = Console(stderr=True)
-    spans = 0
-    with opened(settings) as take, Progress(console=console, transient=True) as progress:
+    spans = rejected = 0
+    with opened(settings) as take, Progress(console=Console(stderr=True), transient=True) as progress:
         task = progress.add_task("importing", total=len(files))
         for name in files:
             progress.update(task, description=f"importing {Path(name).name}")
-            for batch, batch_spans in _batches(name):
+            for batch in _batches(name):
+                rejected += sum(_without_invalid_spans(received, name) for received in batch)
                 take(batch)
-                spans += batch_spans
+                spans += sum(received.spans for received in batch)
             progress.advance(task)
-    click.echo(f"imported {spans} spans from {len(files)} file{'s' if len(files) != 1 else ''}", err=True)
+    left_out = f", {rejected} with invalid ids left out" if rejected else ""
+    click.echo(f"imported {spans} spans from {len(files)} file{'s' if len(files) != 1 else ''}{left_out}", err=True)
 
 
 @contextmanager
@@ -64,30 +67,38 @@ def opened(settings: Settings) -> Iterator[Take]:
         if isinstance(found, Holder):
             yield partial(_send, found.otlp_http)
         else:
-            yield Pipeline(Ledger(found), Catalogue.load()).process
+            pipeline = Pipeline(Ledger(found), Catalogue.load())
+            yield lambda batch: pipeline.process([r.body for r in batch if leads_to_ledger(r.body)])
 
 
-def _batches(name: str) -> Iterator[tuple[list[ExportTraceServiceRequest], int]]:
-    batch: list[ExportTraceServiceRequest] = []
-    size_bytes = spans = 0
+def _batches(name: str) -> Iterator[list[Received]]:
+    batch: list[Received] = []
     for received in read_requests(name):
-        batch.append(received.body)
-        size_bytes += received.size_bytes
-        spans += sum(len(s.spans) for r in received.body.resource_spans for s in r.scope_spans)
-        if size_bytes >= _BATCH_BYTES:
-            yield batch, spans
-            batch, size_bytes, spans = [], 0, 0
+        batch.append(received)
+        if sum(r.size_bytes for r in batch) >= _BATCH_BYTES:
+            yield batch
+            batch = []
     if batch:
-        yield batch, spans
+        yield batch
 
 
-def _send(otlp_http: str, requests: list[ExportTraceServiceRequest]) -> None:
+def _without_invalid_spans(received: Received, name: str) -> int:
+    """Take out what no ledger can hold, as the entrances do; returns how many spans that were."""
+    if not isinstance(received.body, ExportTraceServiceRequest):
+        return 0
+    rejected, reason = split_invalid_spans(received.body)
+    if rejected:
+        click.echo(f"{name}: {reason}", err=True)
+    return rejected
+
+
+def _send(otlp_http: str, batch: list[Received]) -> None:
     # The collector is this machine's: a proxy set for the internet is not asked.
     opener = build_opener(ProxyHandler({}))
-    for request in requests:
+    for received in batch:
         message = Request(  # noqa: S310 - the address is the collector's own announcement
-            f"{otlp_http}/v1/traces",
-            data=request.SerializeToString(),
+            f"{otlp_http}/v1/{received.signal}",
+            data=received.body.SerializeToString(),
             headers={"Content-Type": "application/x-protobuf"},
         )
         try:

@@ -27,7 +27,7 @@ from spanledger_collector.receive.otlp_protobuf import recognise
 from spanledger_collector.receive.submit import ExportRequest, Received, Signal
 
 ACCEPTED_FORMATS = (
-    "accepted are OTLP traces as protobuf (.bin, .pb), as JSON (.json) "
+    "accepted are OTLP traces and logs as protobuf (.bin, .pb), as JSON (.json) "
     "or as one JSON request a line (.jsonl), each also .gz or .zst"
 )
 MAX_REQUEST_BYTES = 1 << 29
@@ -38,10 +38,10 @@ _CONTROL_CHARACTERS = bytes(set(range(0x20)) - set(b"\t\n\r"))
 
 
 def read_requests(path: str | Path) -> Iterator[Received]:
-    """The trace requests in a file, or in standard input for ``-``, in order; a .jsonl is read line by line.
+    """The requests with traces or logs in a file, or in standard input for ``-``, in order; a .jsonl is read line by line.
 
     Raises:
-        BadInputError: the file cannot be read, is no OTLP, or holds another signal or nothing at all. The
+        BadInputError: the file cannot be read, is no OTLP, or holds metrics or nothing at all. The
             message names the file, the line where there are several, the reason and the accepted formats. The
             requests before a broken line have been yielded by then.
     """
@@ -134,17 +134,17 @@ def _from_json(body: bytes) -> Received:
     request = request_from(signal, document)
     if request == type(request)():
         raise BadInputError("JSON, but it holds nothing")
-    return _traces(signal, request, body)
+    return _received(signal, request, body)
 
 
 def _from_protobuf(body: bytes) -> Received:
     recognised = recognise(body)
     if recognised is None:
         raise BadInputError("is no OTLP: it is not text, and as protobuf it holds no span with valid ids")
-    return _traces(*recognised, body)
+    return _received(*recognised, body)
 
 
-def _traces(signal: Signal, request: ExportRequest, body: bytes) -> Received:
-    if signal != "traces":
-        raise BadInputError(f"holds OTLP {signal}, not traces")
+def _received(signal: Signal, request: ExportRequest, body: bytes) -> Received:
+    if signal == "metrics":
+        raise BadInputError("holds OTLP metrics, which carry nothing to the ledger; it takes traces and logs")
     return Received(signal, request, len(body))

@@ -22,6 +22,13 @@ class Received:
     body: ExportRequest
     size_bytes: int
 
+    @property
+    def spans(self) -> int:
+        """How many spans it holds; 0 for the other signals."""
+        if not isinstance(self.body, ExportTraceServiceRequest):
+            return 0
+        return sum(len(scope.spans) for resource in self.body.resource_spans for scope in resource.scope_spans)
+
 
 @dataclass(slots=True, frozen=True)
 class Outcome:
