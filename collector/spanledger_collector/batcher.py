@@ -8,8 +8,6 @@ from collections.abc import Callable
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
 
-from opentelemetry.proto.collector.trace.v1.trace_service_pb2 import ExportTraceServiceRequest
-
 from spanledger_collector import metrics
 from spanledger_collector.errors import PermanentError, RetryableError, SpanledgerError
 from spanledger_collector.pipeline import LedgerRequest, leads_to_ledger

@@ -38,7 +38,7 @@ _CONTROL_CHARACTERS = bytes(set(range(0x20)) - set(b"\t\n\r"))
 
 
 def read_requests(path: str | Path) -> Iterator[Received]:
-    """The requests with traces or logs in a file, or in standard input for ``-``, in order; a .jsonl is read line by line.
+    """The requests with traces or logs in a file, or in standard input for ``-``, in order; a .jsonl line by line.
 
     Raises:
         BadInputError: the file cannot be read, is no OTLP, or holds metrics or nothing at all. The
