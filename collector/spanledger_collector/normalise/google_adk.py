@@ -1,4 +1,4 @@
-"""Google's Agent Development Kit (scope ``gcp.vertex.agent``): read in its source, not captured.
+"""Google's Agent Development Kit (scope ``gcp.vertex.agent``). No capture of it is in the corpus.
 
 Counts are totals. Older spans of a call (``call_llm``) have no operation, newer versions put a ``generate_content``
 span with the same usage below it: two copies of one call. ``(merged tools)`` only bundles what parallel tools answered.

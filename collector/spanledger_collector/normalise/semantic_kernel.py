@@ -1,7 +1,7 @@
 """Microsoft Semantic Kernel: model diagnostics that follow the semantic conventions, older and current.
 
 Older versions put the counts under ``gen_ai.response.*`` and call the operation ``chat.completions``. Counts are the
-provider's own. Read in its source, not captured.
+provider's own. No capture of it is in the corpus.
 """
 
 from __future__ import annotations

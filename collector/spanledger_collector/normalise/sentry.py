@@ -1,6 +1,6 @@
 """Sentry's SDKs: the semantic conventions, with the parts of a count named below the whole (``input_tokens.cached``).
 
-Counts are totals; agent spans repeat them. Read in its source (span data of the AI integrations), not captured.
+Counts are totals; agent spans repeat them. No capture of it is in the corpus.
 """
 
 from spanledger_collector.normalise import semconv

@@ -1,7 +1,7 @@
 """Spring AI: Micrometer observations, exported under Spring Boot's scope, that follow the semantic conventions.
 
 ``spring.ai.kind`` marks the spans above a call (chat client, advisor) and the tools. Counts are the provider's own:
-Anthropic's input leaves the cache out. Read in its source (AiObservationAttributes), not captured.
+Anthropic's input leaves the cache out. No capture of it is in the corpus.
 """
 
 from __future__ import annotations

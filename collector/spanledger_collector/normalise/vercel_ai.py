@@ -3,8 +3,8 @@
 Only the leaves (``ai.generateText.doGenerate``, ``ai.embed.doEmbed``) are calls, one an attempt: retries are made
 above them. The spans above repeat the usage as sums. Versions 4 and 5 pass on what the provider counted, so that
 Anthropic's input lacks the cache and Gemini's output the thoughts; these are in the provider's metadata, a JSON text,
-if anywhere. From version 6 on counts are totals. Versions 4, 6 and 7 were captured; 5 was read in its source, not
-captured.
+if anywhere. From version 6 on counts are totals. Of version 5 no capture is in the
+corpus.
 """
 
 from __future__ import annotations
