@@ -4,7 +4,7 @@ VENV   := .venv
 BIN    := $(VENV)/bin
 DATA   ?= .data
 
-.PHONY: run test test-long lint format lock clean
+.PHONY: run test test-long lint format bench-merge bench-price lock clean
 
 run: $(VENV)/.run  ## collector, stand-in provider and demo agents; Ctrl-C stops it
 	@$(BIN)/spanledger demo --serve --data $(DATA)
@@ -23,6 +23,12 @@ lint: $(VENV)/.test  ## ruff (style, docstrings, format) and mypy
 format: $(VENV)/.test  ## what ruff can mend by itself
 	@$(BIN)/ruff check --fix .
 	@$(BIN)/ruff format .
+
+bench-merge: $(VENV)/.test  ## what normalising and merging cost a span
+	@$(BIN)/python benchmarks/merge.py
+
+bench-price: $(VENV)/.test  ## what pricing costs a call
+	@$(BIN)/python benchmarks/price.py
 
 lock: $(VENV)/.test  ## refresh locks/: exact versions with hashes, no index address
 	@$(BIN)/uv pip compile -q --upgrade --universal --generate-hashes --no-emit-index-url --no-annotate --no-header \

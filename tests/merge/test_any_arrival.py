@@ -15,18 +15,7 @@ from spanledger_collector.receive.files import read_requests
 from spanledger_collector.testing import MemoryCollector
 
 CORPUS = Path(__file__).parents[1] / "corpus"
-EMITTERS = [
-    "claude_cli",
-    "genai_anthropic",
-    "langfuse_v3",
-    "langgraph_openinference_both",
-    "litellm_otel",
-    "openinference",
-    "pydantic_ai",
-    "pydantic_ai_1x",
-    "traceloop",
-    "vercel_ai_v7",
-]
+EMITTERS = sorted(path.parent.name for path in CORPUS.glob("*/expected.json"))
 
 
 @cache
