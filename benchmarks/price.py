@@ -1,20 +1,34 @@
-"""Pricing one call: our cards beside genai-prices' own calculation, as a ratio. Runs in a few seconds.
+"""Pricing one call beside genai-prices' own calculation, and re-pricing a ledger beside a plain sum, as ratios.
 
     python benchmarks/price.py
 
-Microseconds per call, best of five rounds in one process; both price the same usage at the same instant.
+On one core. Microseconds per call are the best of five rounds in one process; both price the same usage at the same
+instant. The ledger is a million calls of 40 models in one embedded store; `SELECT sum` reads the same rows with FINAL.
+Takes about a minute.
 """
 
 from __future__ import annotations
 
+import os
+import tempfile
 import time
 from collections.abc import Callable
 from datetime import UTC, datetime
+from pathlib import Path
 
 import genai_prices
 
+from spanledger_collector.export.migrate import migrate
+from spanledger_collector.export.store import Store, open_embedded
 from spanledger_collector.price import Catalogue, Usage
+from spanledger_collector.price.reprice import Interval, Repricer
 
+LEDGER_CALLS = 1_000_000
+EVER = Interval("1970-01-01 00:00:00.000000000", "2262-01-01 00:00:00.000000000")
+OWN_PRICE = """
+prices:
+  - {provider: openai, model: gpt-4o, reason: negotiated, cards: [{valid_from: 2026-01-01, input: '2', output: '8'}]}
+"""
 AT = datetime(2026, 11, 20, 12, tzinfo=UTC)
 AT_NS = int(AT.timestamp()) * 1_000_000_000
 
@@ -68,7 +82,7 @@ def microseconds(call: Callable[[], object], repeat: int) -> float:
     return best / repeat * 1e6
 
 
-def main() -> None:
+def price_one_call() -> None:
     """Print a line a case."""
     started = time.perf_counter()
     catalogue = Catalogue.load()
@@ -93,5 +107,61 @@ def main() -> None:
     print(f"{'unknown model':22} {unknown:8.2f}")
 
 
+def reprice_a_ledger() -> None:
+    """Print rows per second of a plain sum, of a plan, of a re-pricing of every row, and of one of few rows."""
+    with tempfile.TemporaryDirectory() as directory:
+        store = open_embedded(Path(directory, "store"))
+        try:
+            migrate(store)
+            fill(store, Catalogue.load())
+            own = Path(directory, "own.yaml")
+            own.write_text(OWN_PRICE)
+            everything, few = Repricer(store, Catalogue.load()), Repricer(store, Catalogue.load(own))
+            plain = rows_per_second(lambda: store.query("SELECT sum(cost_usd) FROM calls FINAL"))
+            print(f"\n{'one core, a million calls':36} {'rows/s':>10} {'SELECT sum is':>14}")
+            for name, work in (
+                ("SELECT sum(cost_usd) ... FINAL", None),
+                ("plan (--dry-run)", lambda: everything.plan(EVER)),
+                ("re-pricing, every row changes", lambda: everything.commit(EVER)),
+                ("re-pricing, 1 row in 40 changes", lambda: few.commit(EVER)),
+                ("re-pricing again, no row changes", lambda: few.commit(EVER)),
+            ):
+                speed = rows_per_second(work) if work else plain
+                print(f"{name:36} {speed:10,.0f} {plain / speed:13.1f}x")
+        finally:
+            store.close()
+
+
+def rows_per_second(work: Callable[[], object]) -> float:
+    """Rows of the ledger per second of one run."""
+    started = time.perf_counter()
+    work()
+    return LEDGER_CALLS / (time.perf_counter() - started)
+
+
+def fill(store: Store, catalogue: Catalogue) -> None:
+    """A ledger of unpriced calls within 30 days."""
+    names = sorted({(card.provider, card.model) for card in catalogue.cards() if card.provider == "openai"})[:39]
+    chosen = [("openai", "gpt-4o"), *(name for name in names if name[1] != "gpt-4o")]
+    models = ", ".join(f"'{model}'" for _, model in chosen)
+    store.command(
+        f"""
+        INSERT INTO calls (call_id, kind, trace_id, span_id, started_at, status, provider, request_model, response_id,
+            input_tokens, cache_read_tokens, output_tokens, usage_status, price_status, task, agent, version,
+            is_deleted)
+        SELECT lower(hex(sipHash128(number))), 'llm', lower(hex(sipHash128(number % 100000))), toString(number),
+            toDateTime64('2026-10-01 00:00:00', 9, 'UTC') + number * 2 % 2592000, 'ok', 'openai',
+            [{models}][number % {len(chosen)} + 1], concat('chatcmpl-', toString(number)),
+            1000 + number % 5000, number % 1000, number % 700, 'reported', '', concat('T-', toString(number % 5000)),
+            'coder', 1048576, 0
+        FROM numbers({LEDGER_CALLS})
+        """
+    )
+    store.command("OPTIMIZE TABLE calls FINAL")
+
+
 if __name__ == "__main__":
-    main()
+    # Before chDB starts its threads, which are as many as there are cores.
+    os.sched_setaffinity(0, {min(os.sched_getaffinity(0))})
+    price_one_call()
+    reprice_a_ledger()

@@ -1,0 +1,1 @@
+"""Data of the store: migrations and price rules, read through ``importlib.resources``."""

@@ -3,14 +3,16 @@
 from __future__ import annotations
 
 import asyncio
+from pathlib import Path
 
 import pytest
 from opentelemetry.proto.collector.logs.v1.logs_service_pb2 import ExportLogsServiceRequest
 from opentelemetry.proto.collector.metrics.v1.metrics_service_pb2 import ExportMetricsServiceRequest
 
 from spanledger_collector import metrics
-from spanledger_collector.batcher import Batcher
+from spanledger_collector.journal import Bounds, Intake, Journal
 from spanledger_collector.normalise import facts_of_logs, states_calls
+from spanledger_collector.pipeline import leads_to_ledger
 from spanledger_collector.receive.submit import Outcome, Received
 
 REQUEST = {
@@ -109,27 +111,29 @@ def test_tool_prompts_count_as_input_of_gemini(record_with) -> None:
     assert fact.provider == "gcp.vertex_ai"
 
 
-def test_the_collector_processes_what_states_calls_and_ignores_the_rest(record_with) -> None:
+def test_the_collector_keeps_what_states_calls_and_ignores_the_rest(record_with, tmp_path: Path) -> None:
     """All are answered with success; other logs and all metrics are counted as ignored."""
-    processed: list[object] = []
+    kept: list[object] = []
 
     def ignored() -> float:
         return sum(metrics.IGNORED_REQUESTS.labels(signal)._value.get() for signal in ("logs", "metrics"))
 
     async def submit_all() -> list[Outcome]:
-        batcher = Batcher(processed.extend, batch_spans=10, batch_wait_ms=1, max_pending_bytes=1000)
-        await batcher.start()
+        journal = Journal(tmp_path / "journal.db", Bounds(1_000_000, 60, 0))
+        intake = Intake(journal, wanted=leads_to_ledger, arrived=lambda: None, max_pending_bytes=1000)
         bodies = (
             ("logs", record_with(REQUEST)),
             ("logs", record_with({"event.name": "other"})),
             ("logs", ExportLogsServiceRequest()),
             ("metrics", ExportMetricsServiceRequest()),
         )
-        outcomes = [await batcher.submit(Received(signal, body, 10)) for signal, body in bodies]
-        await batcher.stop()
+        outcomes = [await intake.submit(Received(signal, body, 10)) for signal, body in bodies]
+        await intake.stop()
+        kept.extend(entry.request.parse() for entry in journal.read(max_spans=10, max_bytes=1_000_000))
+        journal.close()
         return outcomes
 
     before = ignored()
     assert asyncio.run(submit_all()) == [Outcome()] * 4
-    assert processed == [record_with(REQUEST)]
+    assert kept == [record_with(REQUEST)]
     assert ignored() - before == 3

@@ -7,7 +7,7 @@ from genai_prices.data import providers
 
 from spanledger_collector.price import Catalogue, Usage
 from spanledger_collector.price.catalogue import NAMES_REMEMBERED
-from spanledger_collector.price.rules import NAMES_FILE, shipped
+from spanledger_collector.price.rules import shipped_names
 
 TOKENS = Usage(input_tokens=1000, output_tokens=500)
 AT_NS = 1_795_176_000_000_000_000  # 2026-11-20T12:00:00Z
@@ -100,6 +100,6 @@ def test_names_are_remembered_within_bounds(catalogue: Catalogue) -> None:
 def test_every_provider_of_the_table_is_in_the_catalogue() -> None:
     """An alias or a family that leads to a provider that the wheel no longer has fails here."""
     known = {provider.id for provider in providers}
-    table = shipped(NAMES_FILE)
+    table = shipped_names()
     assert set(table["providers"]) <= known
     assert {family["provider"] for family in table["families"]} <= known

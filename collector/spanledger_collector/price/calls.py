@@ -1,4 +1,4 @@
-"""Prices put on ledger rows."""
+"""Prices put on ledger rows. ``reprice_sql`` says the same in SQL, for rows that are in the store already."""
 
 from __future__ import annotations
 
@@ -9,6 +9,8 @@ from spanledger_collector.model import Call
 from spanledger_collector.price.catalogue import Catalogue
 from spanledger_collector.price.charge import Usage
 
+REPORTED = "reported"
+"""``price_card_id`` of a row whose cost is what the emitter said, as we have no price of our own."""
 _NOTHING = Decimal(0)
 
 
@@ -16,29 +18,38 @@ def priced(call: Call, catalogue: Catalogue) -> Call:
     """``call`` with its cost, the reason for it, and the card it came from.
 
     A tool execution costs nothing itself. Nor does a call that the provider refused: it failed without an answer begun,
-    so there was neither a response id nor a first token. A call that broke off later was billed, we do not know how much.
+    so there was neither a response id nor a first token. A call that broke off later was billed, nobody says how much.
+
+    Where we have no price, the cost that the emitter reported is taken; the status still says why ours is missing.
     """
     refused = call.status == "error" and not call.response_id and call.ttft_ms is None
     if call.kind == "tool" or (refused and call.usage_status == "missing"):
-        return replace(call, cost_usd=_NOTHING, price_status="not_billed")
-    price = catalogue.price(
-        call.provider,
-        (call.response_model, call.request_model),
-        call.started_at_ns,
-        Usage(
-            input_tokens=call.input_tokens,
-            cache_read_tokens=call.cache_read_tokens,
-            cache_write_tokens=call.cache_write_tokens,
-            cache_write_1h_tokens=call.cache_write_1h_tokens,
-            output_tokens=call.output_tokens,
-            reasoning_tokens=call.reasoning_tokens,
-        ),
-        call.service_tier,
-    )
-    estimated = call.usage_status == "estimated" and price.status in ("priced", "tier_fallback")
+        return replace(call, cost_usd=_NOTHING, price_status="not_billed", price_card_id="")
+    models = (call.response_model, call.request_model)
+    price = catalogue.price(call.provider, models, call.started_at_ns, usage_of(call), call.service_tier)
+    if price.cost_pico_usd is None and call.reported_cost_usd:
+        return replace(call, cost_usd=call.reported_cost_usd, price_status=price.status, price_card_id=REPORTED)
+    estimated = call.usage_status == "estimated" and price.status in ("priced", "tier_fallback", "partial")
     return replace(
         call,
         cost_usd=price.cost_usd,
         price_status="estimated_tokens" if estimated else price.status,
         price_card_id=price.card_id,
+    )
+
+
+def usage_of(call: Call) -> Usage:
+    """What the row says was used."""
+    return Usage(
+        call.input_tokens,
+        call.cache_read_tokens,
+        call.cache_write_tokens,
+        call.cache_write_1h_tokens,
+        call.output_tokens,
+        call.reasoning_tokens,
+        call.input_audio_tokens or 0,
+        call.output_audio_tokens or 0,
+        call.web_searches or 0,
+        call.input_image_tokens or 0,
+        call.output_image_tokens or 0,
     )

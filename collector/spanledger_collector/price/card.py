@@ -20,9 +20,11 @@ KINDS = (
     "cache_write_5m",
     "cache_write_1h",
     "input_audio",
+    "input_image",
     "output",
     "reasoning",
     "output_audio",
+    "output_image",
     "web_search",
     "request",
 )

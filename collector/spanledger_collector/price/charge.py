@@ -11,20 +11,22 @@ from typing import NamedTuple
 from spanledger_collector.price.card import KINDS, NS_PER_SECOND, SECONDS_PER_DAY, Card, Rates
 
 (
-    INPUT, CACHE_READ, CACHE_WRITE_5M, CACHE_WRITE_1H, INPUT_AUDIO,
-    OUTPUT, REASONING, OUTPUT_AUDIO, WEB_SEARCH, REQUEST,
+    INPUT, CACHE_READ, CACHE_WRITE_5M, CACHE_WRITE_1H, INPUT_AUDIO, INPUT_IMAGE,
+    OUTPUT, REASONING, OUTPUT_AUDIO, OUTPUT_IMAGE, WEB_SEARCH, REQUEST,
 ) = range(len(KINDS))  # fmt: skip
 PICO_FEMTO = 1000
 HALF_PICO_FEMTO = PICO_FEMTO // 2
 ONLY_WEB_SEARCH = (WEB_SEARCH,)
+LARGEST_COST_PICO_USD = 10**18 - 1
+"""What the ledger's Decimal(18, 12) holds: a call of a million dollars is a mistake in its counts."""
 
 
 @dataclass(frozen=True, slots=True)
 class Usage:
     """Token counts of one call, inclusive totals as in ``model.Call``; None means unknown.
 
-    ``input_tokens`` contains cache reads, cache writes and audio; ``cache_write_tokens`` contains the part
-    with one hour of life; ``output_tokens`` contains reasoning and audio. ``web_searches`` counts searches,
+    ``input_tokens`` contains cache reads, cache writes, audio and images; ``cache_write_tokens`` contains the part
+    with one hour of life; ``output_tokens`` contains reasoning, audio and images. ``web_searches`` counts searches,
     not tokens.
     """
 
@@ -37,6 +39,8 @@ class Usage:
     input_audio_tokens: int = 0
     output_audio_tokens: int = 0
     web_searches: int = 0
+    input_image_tokens: int = 0
+    output_image_tokens: int = 0
 
 
 class Price(NamedTuple):
@@ -52,8 +56,9 @@ class Price(NamedTuple):
     * ``not_billed``: 0, because a rule says that nobody is charged for this model
 
     It is None for ``unknown_provider``, ``unknown_model`` (no card at that date, or none of the counted units
-    has a rate), ``no_usage`` (nothing was counted) and ``bad_usage`` (negative counts, or parts larger than
-    their total). ``card_id`` is the hex id of the card that was used, '' where there is none.
+    has a rate), ``no_usage`` (nothing was counted) and ``bad_usage`` (negative counts, parts larger than
+    their total, or counts that would cost a million dollars). ``card_id`` is the hex id of the card that was
+    used, '' where there is none.
 
     A named tuple, because one is made for every call and a frozen dataclass takes twice as long to make.
     """
@@ -100,8 +105,8 @@ def charge(tariff: Tariff, at_ns: int, usage: Usage) -> Price:
     """Price ``usage`` at ``at_ns`` (nanoseconds since the epoch); statuses as in ``Price``.
 
     Part counts that are unknown are taken as none; a total that is unknown is taken as the sum of its known
-    parts, and the price is then ``partial``. Audio is taken as uncached, as far as uncached input reaches:
-    usage as it is reported does not say how the two overlap.
+    parts, and the price is then ``partial``. Audio, then images, are taken as uncached, as far as uncached input
+    reaches: usage as it is reported does not say how they overlap with the cache. ``reprice_sql`` says the same in SQL.
     """
     cache_read = usage.cache_read_tokens or 0
     cache_write_1h = usage.cache_write_1h_tokens or 0
@@ -109,27 +114,30 @@ def charge(tariff: Tariff, at_ns: int, usage: Usage) -> Price:
     if cache_write is None:
         cache_write = cache_write_1h
     reasoning = usage.reasoning_tokens or 0
-    input_audio = usage.input_audio_tokens
-    output_audio = usage.output_audio_tokens
+    input_audio, input_image = usage.input_audio_tokens, usage.input_image_tokens
+    output_audio, output_image = usage.output_audio_tokens, usage.output_image_tokens
     web_searches = usage.web_searches
     total_input = usage.input_tokens
     if total_input is None:
-        total_input = max(cache_read + cache_write, input_audio)
+        total_input = max(cache_read + cache_write, input_audio + input_image)
     total_output = usage.output_tokens
     if total_output is None:
-        total_output = reasoning + output_audio
+        total_output = reasoning + output_audio + output_image
 
     uncached = total_input - cache_read - cache_write
     cache_write_5m = cache_write - cache_write_1h
-    output_text = total_output - reasoning - output_audio
+    output_text = total_output - reasoning - output_audio - output_image
     # One sign bit for all: the bitwise or of integers is negative exactly when one of them is.
     if (uncached | cache_read | cache_write_5m | cache_write_1h | output_text | reasoning) < 0:
         return BAD_USAGE
-    if input_audio or output_audio or web_searches:
-        if (input_audio | output_audio | web_searches | total_input - input_audio) < 0:
+    rare = input_audio or input_image or output_audio or output_image or web_searches
+    if rare:
+        beyond = total_input - input_audio - input_image
+        if (input_audio | input_image | output_audio | output_image | web_searches | beyond) < 0:
             return BAD_USAGE
         input_audio = min(input_audio, uncached)
-        uncached -= input_audio
+        input_image = min(input_image, uncached - input_audio)
+        uncached -= input_audio + input_image
 
     band = tariff.table[bisect_left(tariff.bands, total_input)] if tariff.bands else tariff.table[0]
     slots = tariff.slots
@@ -143,16 +151,19 @@ def charge(tariff: Tariff, at_ns: int, usage: Usage) -> Price:
         cost_femto_usd += cache_write_5m * rates[CACHE_WRITE_5M] + cache_write_1h * rates[CACHE_WRITE_1H]
     if reasoning:
         cost_femto_usd += reasoning * rates[REASONING]
-    if input_audio or output_audio or web_searches:
-        cost_femto_usd += input_audio * rates[INPUT_AUDIO] + output_audio * rates[OUTPUT_AUDIO]
+    if rare:
+        cost_femto_usd += input_audio * rates[INPUT_AUDIO] + input_image * rates[INPUT_IMAGE]
+        cost_femto_usd += output_audio * rates[OUTPUT_AUDIO] + output_image * rates[OUTPUT_IMAGE]
         cost_femto_usd += web_searches * rates[WEB_SEARCH]
     cost_pico_usd = (cost_femto_usd + HALF_PICO_FEMTO) // PICO_FEMTO
+    if cost_pico_usd > LARGEST_COST_PICO_USD:
+        return BAD_USAGE
     covered = not gaps or (gaps == ONLY_WEB_SEARCH and not web_searches)
     if covered and usage.input_tokens is not None and usage.output_tokens is not None:
         return Price(cost_pico_usd, tariff.status, tariff.card_id)
     counts = (
-        uncached, cache_read, cache_write_5m, cache_write_1h, input_audio,
-        output_text, reasoning, output_audio, web_searches,
+        uncached, cache_read, cache_write_5m, cache_write_1h, input_audio, input_image,
+        output_text, reasoning, output_audio, output_image, web_searches,
     )  # fmt: skip
     return _with_gaps(tariff, usage, counts, gaps, cost_pico_usd)
 

@@ -51,9 +51,11 @@ UNIT_OF_KIND = {
     "cache_write_5m": "cache_write_5m_tokens",
     "cache_write_1h": "cache_write_1h_tokens",
     "input_audio": "input_audio_tokens",
+    "input_image": "input_image_tokens",
     "output": "output_tokens",
     "reasoning": "output_reasoning_tokens",
     "output_audio": "output_audio_tokens",
+    "output_image": "output_image_tokens",
     "web_search": "web_searches",
     "request": "requests",
 }
@@ -78,9 +80,13 @@ def price_chains() -> dict[str, tuple[UnitDef, ...]]:
 CHAINS = price_chains()
 
 
-def compile_cards(providers: Sequence[Provider]) -> Iterator[Card]:
+def installed_release() -> str:
+    """The price list that is installed, as ``catalogue_version`` names it."""
+    return f"{SOURCE} {version('genai-prices')}"
+
+
+def compile_cards(providers: Sequence[Provider], release: str) -> Iterator[Card]:
     """Every card: each provider's own models, then those it resells at their maker's price."""
-    release = f"{SOURCE} {version('genai-prices')}"
     by_id = {provider.id: provider for provider in providers}
     for provider in providers:
         own = {model.id for model in provider.models}

@@ -19,7 +19,8 @@ from genai_prices.types import (
     Provider,
 )
 
-from spanledger_collector.price.rules import Corrections, Names
+from spanledger_collector.price.overrides import Alias, Overrides
+from spanledger_collector.price.rules import Names
 
 RESOURCE_PATH = re.compile(r"(?:projects/[^/]+/locations/[^/]+/)?(?:publishers/[^/]+/)?models/(?=.)")
 BEDROCK_ARN = re.compile(r"arn:aws[a-z-]*:bedrock:[^:]*:[^:]*:(?P<kind>[a-z-]+)/(?P<model>.+)")
@@ -33,12 +34,22 @@ BOUNDARIES = "./:@"
 class Resolver:
     """Finds canonical names; what costs time here is remembered by the caller."""
 
-    def __init__(self, names: Names, providers: Sequence[Provider], corrections: Corrections) -> None:
+    def __init__(self, names: Names, providers: Sequence[Provider], layers: Sequence[Overrides]) -> None:
         self._names = names
         self._catalogue = {provider.id: provider for provider in providers}
-        self._own_models = {(card.provider, card.model.lower()): card.model for card in corrections.cards}
-        own_providers = {provider for provider, _ in (*self._own_models, *corrections.not_billed)}
+        self._own_models = {(card.provider, card.model.lower()): card.model for layer in layers for card in layer.cards}
+        not_billed = {rule[0] for layer in layers for rule in layer.not_billed}
+        own_providers = {provider for provider, _ in self._own_models} | not_billed
         self._providers = {name: name for name in (*self._catalogue, *own_providers)} | dict(names.providers)
+        for layer in layers:
+            self._providers |= layer.providers
+        self._aliases: dict[str, list[Alias]] = {}
+        # Among the aliases that hold, an exact one counts before a prefix, and a longer prefix before a shorter one.
+        for alias in sorted(
+            (alias for layer in layers for alias in layer.aliases),
+            key=lambda alias: (alias.is_prefix, -len(alias.model), -alias.from_ns),
+        ):
+            self._aliases.setdefault(self._providers.get(alias.provider.lower(), alias.provider), []).append(alias)
 
     def provider(self, raw: str) -> str | None:
         """The canonical provider; '' for a framework or nothing, None for a name that is unknown."""
@@ -57,6 +68,13 @@ class Resolver:
         if slash and head in self._providers:
             return self._providers[head]
         return next((owner for form, owner in self._names.families if form.match(name)), "")
+
+    def aliases(self, provider: str, raw_model: str) -> list[Alias]:
+        """The aliases that an operator gave a raw model of a canonical provider, the first that holds to be taken."""
+        if provider not in self._aliases:
+            return []
+        names = (raw_model.strip().lower(), *self.spellings(provider, raw_model))
+        return [alias for alias in self._aliases[provider] if alias.meets(names)]
 
     def model(self, provider: str, raw_model: str) -> str | None:
         """The canonical model of a canonical provider, or None."""
