@@ -1,10 +1,11 @@
 """An app as a user would write it: the one import first, then the SDKs. Run as a process by the tests here."""
 
-import spanledger.auto  # noqa: F401, I001 - before the SDKs, as the README says
+import spanledger.auto  # noqa: I001 - before the SDKs, as the README says
 
 import asyncio
 import json
 import sys
+from contextlib import suppress
 
 import anthropic
 import openai
@@ -30,11 +31,13 @@ async def asynchronous(provider: StandInProvider) -> None:
     """The same SDKs' async clients, one plain and one streamed call."""
     async with openai.AsyncOpenAI(base_url=provider.openai_base_url, api_key="k") as client:
         await client.chat.completions.create(model="gpt-4.1-mini", messages=say("in=310;out=31"))
-    async with anthropic.AsyncAnthropic(base_url=provider.anthropic_base_url, api_key="k") as client:
-        async with client.messages.stream(
+    async with (
+        anthropic.AsyncAnthropic(base_url=provider.anthropic_base_url, api_key="k") as client,
+        client.messages.stream(
             model="claude-sonnet-5", max_tokens=64, messages=say("in=520;out=52;cached=100")
-        ) as stream:
-            await stream.get_final_message()
+        ) as stream,
+    ):
+        await stream.get_final_message()
 
 
 def main() -> None:
@@ -54,15 +57,12 @@ def main() -> None:
                 client.embeddings.create(model="text-embedding-3-small", input="<<in=48>> hi")
                 client.chat.completions.create(model="gpt-4.1", messages=say("in=640;out=64;fail=500*1"))
             lookup("Paris")
-            try:
+            with suppress(LookupError):
                 lookup("Atlantis")
-            except LookupError:
-                pass
         with spanledger.task("T-43", agent="reviewer", team="platform", user="u-18"):
             with anthropic.Anthropic(base_url=provider.anthropic_base_url, api_key="k") as client:
-                client.messages.create(
-                    model="claude-sonnet-5", max_tokens=64, messages=say("in=5000;out=300;cached=3000;write=1000;write_1h=400")
-                )
+                cached = say("in=5000;out=300;cached=3000;write=1000;write_1h=400")
+                client.messages.create(model="claude-sonnet-5", max_tokens=64, messages=cached)
             asyncio.run(asynchronous(provider))
         calls = [{name: getattr(call, name) for name in call.__dataclass_fields__} for call in provider.calls]
     json.dump(calls, sys.stdout)

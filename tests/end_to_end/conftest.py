@@ -7,7 +7,7 @@ import signal
 import subprocess
 import sys
 import time
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -16,9 +16,7 @@ import pytest
 SPANLEDGER = [sys.executable, "-m", "spanledger_collector"]
 CORPUS = Path(__file__).parents[1] / "corpus"
 START_TIMEOUT_S = 60
-FREE_PORTS = [
-    part for flag in ("--otlp-grpc", "--otlp-http", "--api") for part in (flag, "127.0.0.1:0")
-]
+FREE_PORTS = [part for flag in ("--otlp-grpc", "--otlp-http", "--api") for part in (flag, "127.0.0.1:0")]
 
 
 def environment(**extra: str) -> dict[str, str]:
@@ -54,14 +52,19 @@ def serve(tmp_path: Path) -> Iterator[Callable[..., Serving]]:
     """Starts collectors; those still running at the end are killed."""
     started: list[subprocess.Popen[str]] = []
 
-    def start(data: Path | None = None) -> Serving:
+    def start(
+        data: Path | None = None,
+        extra: Sequence[str | Path] = (),
+        program: Sequence[str] = SPANLEDGER,
+        **settings: str,
+    ) -> Serving:
         directory = data or tmp_path / "data"
         process = subprocess.Popen(
-            [*SPANLEDGER, "serve", "--data", str(directory), *FREE_PORTS],
+            [*program, "serve", "--data", str(directory), *FREE_PORTS, *map(str, extra)],
             stdout=subprocess.PIPE,
             stderr=(tmp_path / "serve.log").open("a"),
             text=True,
-            env=environment(PYTHONUNBUFFERED="1"),
+            env=environment(PYTHONUNBUFFERED="1", **{f"SPANLEDGER_{k.upper()}": v for k, v in settings.items()}),
         )
         started.append(process)
         assert process.stdout is not None

@@ -156,5 +156,6 @@ def test_a_command_ended_by_its_reader_is_no_error(tmp_path: Path) -> None:
     """``spanledger query ... | head -1`` ends quietly."""
     assert run("import", *(CORPUS / "genai_openai").glob("*.bin"), "--data", tmp_path).returncode == 0
     command = " ".join([*SPANLEDGER, "query", "calls", "--format", "jsonl", "--data", str(tmp_path), "| head -1"])
-    ended = subprocess.run(["bash", "-o", "pipefail", "-c", command], check=False, capture_output=True, env=environment())
+    shell = ["bash", "-o", "pipefail", "-c", command]
+    ended = subprocess.run(shell, check=False, capture_output=True, env=environment())
     assert (len(ended.stdout.splitlines()), ended.stderr) == (1, b"")

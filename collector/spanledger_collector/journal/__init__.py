@@ -1,0 +1,28 @@
+"""Between receiving and the rest: what was acknowledged is on disk until the store has it.
+
+``Intake`` is the ``Submit`` behind the entrances, ``Journal`` the file, ``Consumer`` what takes requests from it in
+order, ``DeadLetters`` where a request goes that can never be processed.
+"""
+
+from spanledger_collector.journal.consumer import BatchLimits, Consumer
+from spanledger_collector.journal.dead_letters import DeadLetters
+from spanledger_collector.journal.depth import lag_s, show_depth
+from spanledger_collector.journal.entry import Entry, Request
+from spanledger_collector.journal.file import Bounds, Depth, Journal
+from spanledger_collector.journal.intake import Intake
+from spanledger_collector.journal.reading import ReadYourWrites
+
+__all__ = [
+    "BatchLimits",
+    "Bounds",
+    "Consumer",
+    "DeadLetters",
+    "Depth",
+    "Entry",
+    "Intake",
+    "Journal",
+    "ReadYourWrites",
+    "Request",
+    "lag_s",
+    "show_depth",
+]

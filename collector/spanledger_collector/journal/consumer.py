@@ -1,0 +1,179 @@
+"""Takes requests from the journal to the store, in order, in batches; none leaves the journal before the store has it.
+
+A store that is down stops the consumer, not the intake: the same batch is tried until it passes. A request that can
+never be processed becomes a dead letter, alone.
+"""
+
+from __future__ import annotations
+
+import logging
+import threading
+import time
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass
+from typing import TypeVar
+
+from spanledger_collector import metrics
+from spanledger_collector.errors import RetryableError
+from spanledger_collector.journal.dead_letters import DeadLetters
+from spanledger_collector.journal.entry import Entry
+from spanledger_collector.journal.file import Journal
+
+_log = logging.getLogger(__name__)
+_Answer = TypeVar("_Answer")
+
+_FIRST_PAUSE_S = 0.2
+_LONGEST_PAUSE_S = 10.0
+
+Process = Callable[[Sequence[Entry]], object]
+"""Takes entries to the store and returns when it has them. Doing it again changes nothing."""
+
+
+@dataclass(slots=True, frozen=True)
+class BatchLimits:
+    """How much is processed together at the most, and how long a batch waits for more."""
+
+    spans: int
+    size_bytes: int
+    wait_s: float
+
+
+class Consumer:
+    """One thread from the journal to ``process``."""
+
+    def __init__(self, journal: Journal, process: Process, dead_letters: DeadLetters, limits: BatchLimits) -> None:
+        self._journal = journal
+        self._process = process
+        self._dead_letters = dead_letters
+        self._limits = limits
+        self._thread = threading.Thread(target=self._run, name="pipeline")
+        self._arrived = threading.Event()
+        self._hurry = threading.Event()
+        self._stopping = threading.Event()
+        self._stop_at = float("inf")
+        self._progress = threading.Condition()
+        self._passed = 0
+        self.refused_since: float | None = None
+        """Since when (seconds of ``time.monotonic``) the store has refused what waits; ``None`` while it takes it."""
+
+    @property
+    def is_alive(self) -> bool:
+        """Whether it runs; a store that refuses does not end it."""
+        return self._thread.is_alive()
+
+    def start(self) -> None:
+        """Begin with what an earlier process left."""
+        entries = self._journal.depth.entries
+        if entries:
+            _log.info("%d requests wait in the journal from an earlier run; they are processed first", entries)
+        self._thread.start()
+
+    def stop(self, drain_s: float) -> None:
+        """Process what waits, for ``drain_s`` seconds at most; what is left stays for the next start."""
+        self._stop_at = time.monotonic() + drain_s
+        self._stopping.set()
+        self._arrived.set()
+        if self._thread.ident is not None:
+            self._thread.join()
+        left = self._journal.depth.entries
+        if left:
+            _log.warning("%d requests stay in the journal until the next start", left)
+
+    def arrived(self) -> None:
+        """Say that the journal has more."""
+        self._arrived.set()
+
+    def catch_up(self, patience_s: float = 5.0) -> bool:
+        """Wait until everything that is in the journal now has passed; says whether it has.
+
+        A store that has refused for ``patience_s`` already is not waited for.
+        """
+        newest = self._journal.newest
+        with self._progress:
+            if self._passed >= newest:
+                return True
+            self._hurry.set()
+            self._arrived.set()
+            waited_since = self.refused_since or time.monotonic()
+            return self._progress.wait_for(lambda: self._passed >= newest, waited_since + patience_s - time.monotonic())
+
+    def _run(self) -> None:
+        try:
+            while self._wait_for_batch():
+                self._consume(self._until_it_passes(self._read))
+        except _StoppedError:
+            pass
+
+    def _wait_for_batch(self) -> bool:
+        """Wait until there is enough, or long enough; ``False`` when it is time to end."""
+        deadline_s: float | None = None
+        while not self._stopping.is_set():
+            now_s = time.monotonic()
+            depth = self._journal.depth
+            if depth.spans >= self._limits.spans or depth.size_bytes >= self._limits.size_bytes:
+                return True
+            if depth.entries:
+                deadline_s = deadline_s or now_s + self._limits.wait_s
+                if self._hurry.is_set() or now_s >= deadline_s:
+                    break
+            self._arrived.wait(deadline_s and deadline_s - now_s)
+            self._arrived.clear()
+        self._hurry.clear()
+        return self._journal.depth.entries > 0 and time.monotonic() < self._stop_at
+
+    def _read(self) -> list[Entry]:
+        return self._journal.read(max_spans=self._limits.spans, max_bytes=self._limits.size_bytes)
+
+    def _consume(self, entries: list[Entry]) -> None:
+        """Process ``entries`` and take them out of the journal; of those that fail for good find each one."""
+        try:
+            with metrics.BATCH_SECONDS.time():
+                self._until_it_passes(lambda: self._process(entries))
+        except _StoppedError:
+            raise
+        except Exception as error:
+            if len(entries) > 1:
+                middle = len(entries) // 2
+                self._consume(entries[:middle])
+                self._consume(entries[middle:])
+                return
+            self._bury(entries[0], error)
+        self._until_it_passes(lambda: self._journal.remove(entries))
+        with self._progress:
+            self._passed = entries[-1].sequence
+            self._progress.notify_all()
+
+    def _bury(self, entry: Entry, error: Exception) -> None:
+        letter = self._until_it_passes(lambda: self._dead_letters.write(entry, error))
+        metrics.DEAD_LETTER_REQUESTS.inc()
+        metrics.DEAD_LETTER_SPANS.inc(entry.request.spans)
+        _log.error(
+            "a request of %d spans cannot be processed; it is kept, with the reason, as %s", entry.request.spans, letter
+        )
+
+    def _until_it_passes(self, work: Callable[[], _Answer]) -> _Answer:
+        """Do ``work`` again and again, ever more slowly, while it may succeed later."""
+        pause_s = _FIRST_PAUSE_S
+        while True:
+            try:
+                answer = work()
+            except RetryableError as error:
+                if self.refused_since is None:
+                    self.refused_since = time.monotonic()
+                    _log.warning("requests stay in the journal, as %s; trying again", error)
+            else:
+                if self.refused_since is not None:
+                    _log.info(
+                        "taken again after %.0f s; %d requests wait in the journal",
+                        time.monotonic() - self.refused_since,
+                        self._journal.depth.entries,
+                    )
+                    self.refused_since = None
+                return answer
+            if self._stopping.wait(pause_s):
+                raise _StoppedError
+            pause_s = min(2 * pause_s, _LONGEST_PAUSE_S)
+
+
+class _StoppedError(Exception):
+    """The collector stops, and the store refuses: what waits stays in the journal."""

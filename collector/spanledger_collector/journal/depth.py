@@ -1,0 +1,22 @@
+"""What waits in the journal, for Prometheus."""
+
+from __future__ import annotations
+
+import time
+
+from spanledger_collector import metrics
+from spanledger_collector.journal.file import Journal
+
+
+def show_depth(journal: Journal) -> None:
+    """Let the gauges read ``journal`` whenever they are asked for."""
+    metrics.JOURNAL_REQUESTS.set_function(lambda: journal.depth.entries)
+    metrics.JOURNAL_SPANS.set_function(lambda: journal.depth.spans)
+    metrics.JOURNAL_BYTES.set_function(lambda: journal.depth.size_bytes)
+    metrics.JOURNAL_LAG_SECONDS.set_function(lambda: lag_s(journal))
+
+
+def lag_s(journal: Journal) -> float:
+    """The age of the oldest request that waits, in seconds; 0 where none does."""
+    at_ms = journal.depth.oldest_at_ms
+    return 0.0 if at_ms is None else max(0.0, time.time() - at_ms / 1000)

@@ -1,0 +1,260 @@
+"""The journal's file: SQLite in WAL mode, where a commit returns after its fsync.
+
+One connection for all threads: the intake appends, the consumer reads and removes, each for milliseconds. It holds
+the file for itself, so a second collector on the same directory is refused.
+"""
+
+from __future__ import annotations
+
+import os
+import sqlite3
+import threading
+import time
+from collections.abc import Callable, Iterator, Sequence
+from contextlib import contextmanager, suppress
+from dataclasses import dataclass
+from pathlib import Path
+
+from spanledger_collector.errors import DataDirectoryHeldError, PermanentError
+from spanledger_collector.journal.entry import Entry, Request
+from spanledger_collector.journal.errors import JournalDamagedError, JournalUnavailableError
+from spanledger_collector.receive.errors import QueueFullError
+
+_PAGE_BYTES = 32 * 1024
+"""A request of a hundred spans is two pages; with the usual 4 KiB writing took four times as long."""
+_CHECKPOINT_BYTES = 16 * 1024 * 1024
+_FULL_RETRY_AFTER_S = 5.0
+_NO_SPACE = (sqlite3.SQLITE_FULL, sqlite3.SQLITE_IOERR)
+"""A full disk shows as FULL, a quota or a limit on the size of files as an input/output error."""
+_DAMAGED = (sqlite3.SQLITE_CORRUPT, sqlite3.SQLITE_NOTADB)
+_HELD = (sqlite3.SQLITE_BUSY, sqlite3.SQLITE_LOCKED)
+
+_TABLE = """
+CREATE TABLE IF NOT EXISTS entry (
+    sequence       INTEGER PRIMARY KEY,
+    received_at_ms INTEGER NOT NULL,
+    signal         TEXT NOT NULL,
+    spans          INTEGER NOT NULL,
+    body           BLOB NOT NULL
+)
+"""
+
+
+@dataclass(slots=True, frozen=True)
+class Bounds:
+    """When the journal takes no more: its size, the age of its oldest entry, and what stays free on its disk."""
+
+    max_bytes: int
+    max_age_s: float
+    min_free_bytes: int
+
+
+@dataclass(slots=True, frozen=True)
+class Depth:
+    """What waits in the journal; ``oldest_at_ms`` is milliseconds since the epoch, ``None`` where nothing waits."""
+
+    entries: int = 0
+    spans: int = 0
+    size_bytes: int = 0
+    oldest_at_ms: int | None = None
+
+
+class Journal:
+    """Requests on disk, in order of arrival. Every method may be called from any thread."""
+
+    def __init__(self, path: Path, bounds: Bounds, now_s: Callable[[], float] = time.time) -> None:
+        """Open the journal at ``path``, or begin one.
+
+        Raises:
+            DataDirectoryHeldError: another process has it open.
+            JournalDamagedError: it cannot be read.
+            PermanentError: the directory cannot be made or written.
+        """
+        self.path = path
+        self._bounds = bounds
+        self._now_s = now_s
+        self._lock = threading.Lock()
+        try:
+            path.parent.mkdir(parents=True, exist_ok=True)
+            # It holds what the spans hold: for nobody else's eyes.
+            path.touch(mode=0o600)
+            self._database = sqlite3.connect(path, timeout=0, isolation_level=None, check_same_thread=False)
+        except (OSError, sqlite3.Error) as error:
+            raise PermanentError(
+                f"the journal {path} cannot be opened ({error}); name another directory with --data"
+            ) from None
+        try:
+            self._prepare()
+            self.newest, self._depth = self._found()
+        except sqlite3.Error as error:
+            self._database.close()
+            raise _opening_failed(path, error) from None
+
+    @property
+    def depth(self) -> Depth:
+        """What waits."""
+        return self._depth
+
+    def check_room(self, more_bytes: int) -> None:
+        """Whether ``more_bytes`` may be appended.
+
+        Raises:
+            QueueFullError: a bound is reached; the message names its setting.
+        """
+        depth = self._depth
+        if depth.entries and depth.size_bytes + more_bytes > self._bounds.max_bytes:
+            raise _full(f"{depth.size_bytes} bytes wait for the store, the most allowed (journal_max_bytes)")
+        if depth.oldest_at_ms is not None:
+            age_s = self._now_s() - depth.oldest_at_ms / 1000
+            if age_s > self._bounds.max_age_s:
+                raise _full(f"the store has taken nothing for {age_s:.0f} s, the most allowed (journal_max_age_s)")
+
+    def append(self, requests: Sequence[Request]) -> None:
+        """Write requests; when it returns they survive a crash of the process and of the machine.
+
+        Raises:
+            QueueFullError: the disk is full, or nearly so. Nothing was written.
+            JournalUnavailableError: the file could not be written. Nothing was written.
+        """
+        at_ms = round(self._now_s() * 1000)
+        with self._lock:
+            self._check_disk()
+            rows = [
+                (self.newest + number, at_ms, request.signal, request.spans, request.body)
+                for number, request in enumerate(requests, start=1)
+            ]
+            with self._transaction():
+                self._database.executemany("INSERT INTO entry VALUES (?, ?, ?, ?, ?)", rows)
+            before = self._depth
+            self.newest += len(rows)
+            self._depth = Depth(
+                before.entries + len(rows),
+                before.spans + sum(request.spans for request in requests),
+                before.size_bytes + sum(len(request.body) for request in requests),
+                at_ms if before.oldest_at_ms is None else before.oldest_at_ms,
+            )
+
+    def read(self, *, max_spans: int, max_bytes: int) -> list[Entry]:
+        """The oldest entries, within both limits but at least one where there is one.
+
+        Raises:
+            JournalUnavailableError: the file could not be read.
+        """
+        entries: list[Entry] = []
+        spans = size_bytes = 0
+        with self._lock, self._translated():
+            rows = self._database.execute("SELECT * FROM entry ORDER BY sequence")
+            for sequence, received_at_ms, signal, entry_spans, body in rows:
+                spans += entry_spans
+                size_bytes += len(body)
+                if entries and (spans > max_spans or size_bytes > max_bytes):
+                    break
+                entries.append(Entry(sequence, received_at_ms, Request(signal, entry_spans, body)))
+            rows.close()
+        return entries
+
+    def remove(self, entries: Sequence[Entry]) -> None:
+        """Remove entries that follow each other, in one transaction.
+
+        Raises:
+            JournalUnavailableError: the file could not be written; the entries are still there.
+        """
+        with self._lock:
+            with self._transaction():
+                self._database.execute(
+                    "DELETE FROM entry WHERE sequence BETWEEN ? AND ?", (entries[0].sequence, entries[-1].sequence)
+                )
+                oldest = self._database.execute("SELECT received_at_ms FROM entry ORDER BY sequence LIMIT 1").fetchone()
+            before = self._depth
+            self._depth = Depth(
+                before.entries - len(entries),
+                before.spans - sum(entry.request.spans for entry in entries),
+                before.size_bytes - sum(len(entry.request.body) for entry in entries),
+                oldest[0] if oldest else None,
+            )
+
+    def close(self) -> None:
+        """Close the file; what is in it stays for the next start."""
+        with self._lock:
+            self._database.close()
+
+    def _prepare(self) -> None:
+        for pragma in (
+            f"page_size = {_PAGE_BYTES}",
+            # Without the memory that several processes would share, and without its dangers on a full disk.
+            "locking_mode = EXCLUSIVE",
+            "journal_mode = WAL",
+            "synchronous = FULL",
+            # Some builds overwrite what is removed, which would write every request once more.
+            "secure_delete = OFF",
+            f"wal_autocheckpoint = {_CHECKPOINT_BYTES // _PAGE_BYTES}",
+            f"journal_size_limit = {2 * _CHECKPOINT_BYTES}",
+        ):
+            self._database.execute(f"PRAGMA {pragma}").fetchall()
+        (verdict,) = self._database.execute("PRAGMA quick_check(1)").fetchone()
+        if verdict != "ok":
+            raise _opening_failed(self.path)
+        self._database.execute(_TABLE)
+
+    def _found(self) -> tuple[int, Depth]:
+        newest, *depth = self._database.execute(
+            "SELECT max(sequence), count(*), sum(spans), sum(length(body)), min(received_at_ms) FROM entry"
+        ).fetchone()
+        if newest is None:
+            # Gives back what a long backlog took; there is nothing to copy. On a full disk it can wait.
+            with suppress(sqlite3.OperationalError):
+                self._database.execute("VACUUM")
+            return 0, Depth()
+        return newest, Depth(*depth)
+
+    def _check_disk(self) -> None:
+        disk = os.statvfs(self.path.parent)
+        free_bytes = disk.f_bavail * disk.f_frsize
+        if free_bytes < self._bounds.min_free_bytes:
+            raise _full(
+                f"the disk of {self.path.parent} has {free_bytes} bytes free, "
+                f"fewer than the {self._bounds.min_free_bytes} that are to stay free (min_free_bytes)"
+            )
+
+    @contextmanager
+    def _transaction(self) -> Iterator[None]:
+        with self._translated():
+            try:
+                self._database.execute("BEGIN IMMEDIATE")
+                yield
+                self._database.execute("COMMIT")
+            except BaseException:
+                if self._database.in_transaction:
+                    self._database.execute("ROLLBACK")
+                raise
+
+    @contextmanager
+    def _translated(self) -> Iterator[None]:
+        try:
+            yield
+        except sqlite3.Error as error:
+            if _code(error) in _NO_SPACE:
+                raise _full(f"the journal {self.path} cannot be written ({error}); is the disk full?") from None
+            raise JournalUnavailableError(f"the journal {self.path} cannot be read or written ({error})") from None
+
+
+def _code(error: sqlite3.Error) -> int:
+    """The primary result code, without what the extended one adds in its upper bits."""
+    return getattr(error, "sqlite_errorcode", sqlite3.SQLITE_ERROR) & 0xFF
+
+
+def _full(reason: str) -> QueueFullError:
+    return QueueFullError(f"{reason}; send the same again later", _FULL_RETRY_AFTER_S)
+
+
+def _opening_failed(path: Path, error: sqlite3.Error | None = None) -> PermanentError:
+    if error is not None and _code(error) in _HELD:
+        return DataDirectoryHeldError(
+            f"the journal {path} is held by another process; stop it, or name another directory with --data"
+        )
+    if error is None or _code(error) in _DAMAGED:
+        return JournalDamagedError(
+            f"the journal {path} is damaged; move it and {path.name}-wal aside and start again "
+            f"(`sqlite3 {path.name} .recover` may save the requests that were waiting in it)"
+        )
+    return PermanentError(f"the journal {path} cannot be used ({error}); free space, or name another with --data")

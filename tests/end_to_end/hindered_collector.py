@@ -1,0 +1,37 @@
+"""The collector with a store that the test hinders: files in the data directory say how, while they exist.
+
+``refuse``: every insert fails as if the store did not answer. ``slow``: every insert takes a while longer.
+"""
+
+import sys
+import time
+from pathlib import Path
+from typing import Any
+
+from spanledger_collector.cli.commands import main
+from spanledger_collector.errors import StoreUnavailableError
+from spanledger_collector.export.store import Store
+
+HINDRANCES = Path(sys.argv[sys.argv.index("--data") + 1])
+
+
+TABLES = {"otel_traces", "calls", "facts"}
+
+
+def hindered(insert: Any) -> Any:
+    """The same insert, with the hindrances of the moment; what the start writes is let be."""
+
+    def run(store: Store, table: str, *rows: Any) -> None:
+        if table in TABLES and (HINDRANCES / "refuse").exists():
+            raise StoreUnavailableError("the store did not answer")
+        if table in TABLES and (HINDRANCES / "slow").exists():
+            time.sleep(0.7)
+        insert(store, table, *rows)
+
+    return run
+
+
+if __name__ == "__main__":
+    Store.insert = hindered(Store.insert)  # type: ignore[method-assign]
+    Store.insert_native = hindered(Store.insert_native)  # type: ignore[method-assign]
+    main()

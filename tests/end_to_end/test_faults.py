@@ -1,0 +1,222 @@
+"""Acknowledged is stored, once: real processes under kill -9, a store that refuses or is slow, and a full disk.
+
+Each test ends with the same comparison: the ledger is that of one undisturbed import of the same requests.
+"""
+
+from __future__ import annotations
+
+import os
+import random
+import subprocess
+import sys
+import threading
+import time
+from collections.abc import Callable, Iterator
+from pathlib import Path
+from typing import Any
+from urllib.request import urlopen
+
+import grpc
+import pytest
+from opentelemetry.proto.collector.trace.v1.trace_service_pb2 import ExportTraceServiceRequest
+from opentelemetry.proto.collector.trace.v1.trace_service_pb2_grpc import TraceServiceStub
+
+from .conftest import SPANLEDGER, Serving
+from .load import (
+    counts,
+    ledger_of_a_clean_run,
+    ledger_of_api,
+    ledger_of_directory,
+    post,
+    requests_of,
+    send_until_acknowledged,
+)
+
+HINDERED = [sys.executable, str(Path(__file__).with_name("hindered_collector.py"))]
+Start = Callable[..., Serving]
+Rows = list[dict[str, Any]]
+MOST_TRACES = 600
+
+
+@pytest.fixture(scope="module")
+def clean(tmp_path_factory: pytest.TempPathFactory) -> Callable[[int], Rows]:
+    """The ledger of the first so many traces, from one import that nothing disturbed."""
+    rows = ledger_of_a_clean_run(requests_of(MOST_TRACES), tmp_path_factory.mktemp("clean"))
+    return lambda traces: [row for row in rows if int(row["task"].removeprefix("T-")) < traces]
+
+
+@pytest.mark.parametrize("rounds", [3, pytest.param(20, marks=pytest.mark.slow)])
+def test_kill_nine_at_random_moments_under_load(serve: Start, clean: Callable[[int], Rows], rounds: int) -> None:
+    """Clients send in any order and often twice, a collector dies again and again: nothing is lost or doubled."""
+    bodies = requests_of(traces=30 * rounds)
+    chance = random.Random(rounds)
+    runs = [serve()]
+    data = runs[0].data
+    for number in range(rounds):
+        part = bodies[number * 60 : (number + 1) * 60]
+        clients = threading.Thread(target=send_until_acknowledged, args=(part, lambda: runs[-1].http, number))
+        clients.start()
+        time.sleep(chance.uniform(0.02, 0.5))
+        _kill(runs[-1])
+        runs.append(serve(data))
+        clients.join()
+    _kill(runs[-1])
+    # No collector runs: the question itself takes what the last one left in its journal.
+    assert ledger_of_directory(data) == clean(len(bodies) // 2)
+    assert counts(data) == {"spans": 90 * rounds, "facts": 90 * rounds, "traces": 30 * rounds}
+
+
+def test_a_store_that_refuses_costs_the_clients_nothing(
+    serve: Start, clean: Callable[[int], Rows], tmp_path: Path
+) -> None:
+    """They get success all the while, also over a kill -9; the ledger is complete when the store is back."""
+    data = tmp_path / "data"
+    data.mkdir()
+    bodies = requests_of(traces=20)
+
+    def times_told() -> int:
+        log = (tmp_path / "serve.log").read_text()
+        return log.count("requests stay in the journal, as the store did not answer")
+
+    serving = serve(data, program=HINDERED)
+    (data / "refuse").touch()
+    assert [post(serving.http, body).status_code for body in bodies[:20]] == [200] * 20
+    with urlopen(f"{serving.api}/readyz") as answer:
+        assert answer.status == 200
+    _wait_until(lambda: times_told() == 1)
+    _kill(serving)
+    serving = serve(data, program=HINDERED)
+    assert [post(serving.http, body).status_code for body in bodies[20:]] == [200] * 20
+    assert ledger_of_api(serving) == []
+    _wait_until(lambda: times_told() == 2)
+    (data / "refuse").unlink()
+    _wait_until(lambda: len(ledger_of_api(serving)) == 40)
+    assert ledger_of_api(serving) == clean(len(bodies) // 2)
+    assert not (data / "dead_letter").exists()
+    assert times_told() == 2
+
+
+def test_at_the_bound_clients_are_told_to_slow_down(serve: Start, clean: Callable[[int], Rows], tmp_path: Path) -> None:
+    """429 with Retry-After, RESOURCE_EXHAUSTED with RetryInfo; the same requests pass once the store takes again."""
+    data = tmp_path / "data"
+    data.mkdir()
+    bodies = requests_of(traces=20, padding="x" * 2000)
+    serving = serve(data, program=HINDERED, journal_max_bytes="40000")
+    (data / "refuse").touch()
+    answers = [post(serving.http, body) for body in bodies]
+    refused = [body for body, answer in zip(bodies, answers, strict=True) if answer.status_code == 429]
+    assert {answer.status_code for answer in answers} == {200, 429}
+    assert int(next(answer for answer in answers if answer.status_code == 429).headers["retry-after"]) > 0
+    with grpc.insecure_channel(serving.grpc) as channel:
+        with pytest.raises(grpc.RpcError) as refusal:
+            TraceServiceStub(channel).Export(ExportTraceServiceRequest.FromString(refused[0]), timeout=30)
+        assert refusal.value.code() is grpc.StatusCode.RESOURCE_EXHAUSTED
+        assert "google.rpc.retryinfo-bin" in dict(refusal.value.trailing_metadata())
+    (tmp_path / "refused.bin").write_bytes(refused.pop())
+    importing = subprocess.Popen([*SPANLEDGER, "import", str(tmp_path / "refused.bin"), "--data", str(data)])
+    (data / "refuse").unlink()
+    send_until_acknowledged(refused, lambda: serving.http, seed=1)
+    assert importing.wait(60) == 0
+    assert ledger_of_api(serving) == clean(len(bodies) // 2)
+
+
+def test_a_slow_store_leaves_the_rest_for_the_next_start(
+    serve: Start, clean: Callable[[int], Rows], tmp_path: Path
+) -> None:
+    """Success does not wait for the store; SIGTERM waits a bounded time, and what is left then is not lost."""
+    data = tmp_path / "data"
+    data.mkdir()
+    bodies = requests_of(traces=30)
+    serving = serve(data, program=HINDERED, drain_s="0.5", batch_spans="5")
+    (data / "slow").touch()
+    send_until_acknowledged(bodies, lambda: serving.http, seed=1)
+    assert serving.stop() == 0
+    assert "stay in the journal until the next start" in (tmp_path / "serve.log").read_text()
+    assert ledger_of_api(serve(data)) == clean(len(bodies) // 2)
+
+
+def test_an_answer_holds_what_was_acknowledged_before_the_question(serve: Start) -> None:
+    """Read your writes: no test and no user has to wait and ask again."""
+    serving = serve(batch_wait_ms="60000")
+    for number, body in enumerate(requests_of(traces=5)):
+        assert post(serving.http, body).status_code == 200
+        assert len(ledger_of_api(serving)) == (number + 1) // 2 * 2
+
+
+@pytest.fixture
+def small_disk(tmp_path: Path) -> Iterator[Path]:
+    """A file system of 96 MiB for the data directory."""
+    place = tmp_path / "disk"
+    place.mkdir()
+    mounted = subprocess.run(
+        ["mount", "-t", "tmpfs", "-o", "size=96m", "tmpfs", str(place)], check=False, capture_output=True
+    )
+    if mounted.returncode:
+        pytest.skip("mounting a tmpfs is not permitted here; tests/journal has a full disk by a limit on file sizes")
+    yield place
+    subprocess.run(["umount", "-l", str(place)], check=True)
+
+
+def test_a_full_disk_loses_nothing_and_recovers_by_itself(
+    serve: Start, clean: Callable[[int], Rows], small_disk: Path
+) -> None:
+    """Without space for the journal or for chDB clients are told to slow down; with space again all is taken."""
+    bodies = requests_of(traces=60, padding=os.urandom(10_000).hex())
+    data = small_disk / "data"
+    serving = serve(data, min_free_bytes="0")
+    refused = [body for body in bodies[:40] if post(serving.http, body).status_code != 200]
+    assert not refused
+    _fill(small_disk / "ballast")
+    answers = [post(serving.http, body) for body in bodies[40:]]
+    assert {answer.status_code for answer in answers} <= {200, 429}
+    assert 429 in {answer.status_code for answer in answers}
+    (small_disk / "ballast").unlink()
+    send_until_acknowledged(bodies[40:], lambda: serving.http, seed=1)
+    _wait_until(lambda: len(ledger_of_api(serving)) == 120)
+    assert ledger_of_api(serving) == clean(len(bodies) // 2)
+    assert not (data / "dead_letter").exists()
+
+
+def test_requests_that_wait_for_the_store_are_not_kept_in_memory(serve: Start, tmp_path: Path) -> None:
+    """A hundred megabytes in the journal of a store that refuses are a fraction of that in the process."""
+    if not Path("/proc/self/statm").exists():
+        pytest.skip("the memory of a process is read from /proc")
+    data = tmp_path / "data"
+    data.mkdir()
+    serving = serve(data, program=HINDERED, batch_bytes="1000000")
+    (data / "refuse").touch()
+    bodies = requests_of(traces=50, padding=os.urandom(500_000).hex())
+    for body in bodies[:10]:
+        assert post(serving.http, body).status_code == 200
+    before_bytes = _resident_bytes(serving)
+    for body in bodies[10:]:
+        assert post(serving.http, body).status_code == 200
+    assert sum(map(len, bodies[10:])) > 100_000_000
+    assert _resident_bytes(serving) - before_bytes < 50_000_000
+
+
+def _kill(serving: Serving) -> None:
+    serving.process.kill()
+    serving.process.wait()
+
+
+def _resident_bytes(serving: Serving) -> int:
+    pages = int(Path(f"/proc/{serving.process.pid}/statm").read_text().split()[1])
+    return pages * os.sysconf("SC_PAGE_SIZE")
+
+
+def _fill(path: Path) -> None:
+    """Write until the disk has no more."""
+    with path.open("wb", buffering=0) as stream:
+        try:
+            while stream.write(b"\0" * 65536):
+                pass
+        except OSError:
+            pass
+
+
+def _wait_until(holds: Callable[[], bool], patience_s: float = 60) -> None:
+    deadline_s = time.monotonic() + patience_s
+    while not holds():
+        assert time.monotonic() < deadline_s, "it did not come about in time"
+        time.sleep(0.2)

@@ -1,0 +1,169 @@
+"""From the journal to the store: in order, again while the store refuses, and never stopped by one request."""
+
+from __future__ import annotations
+
+import logging
+import threading
+from collections.abc import Callable, Sequence
+from pathlib import Path
+
+import pytest
+
+from spanledger_collector.errors import BadInputError, StoreUnavailableError
+from spanledger_collector.journal import Consumer, Entry, Journal
+from spanledger_collector.receive.files import read_requests
+
+from .conftest import bodies, everything, request
+
+Open = Callable[..., Journal]
+Consume = Callable[..., Consumer]
+
+SECRET = "the prompt itself"
+
+
+class Ledger:
+    """What a process function has taken; raises the ``failures`` first."""
+
+    def __init__(self, *failures: Exception) -> None:
+        self.batches: list[list[bytes]] = []
+        self.failures = list(failures)
+        self.refused = threading.Event()
+
+    def __call__(self, entries: Sequence[Entry]) -> None:
+        """Take entries."""
+        if self.failures:
+            self.refused.set()
+            raise self.failures.pop(0)
+        self.batches.append(bodies(entries))
+
+    @property
+    def taken(self) -> list[bytes]:
+        """All bodies, in the order of processing."""
+        return [body for batch in self.batches for body in batch]
+
+
+def test_what_an_earlier_run_left_comes_first(open_journal: Open, consume: Consume) -> None:
+    """Leftovers and new requests are processed in order of arrival, then the journal is empty."""
+    open_journal().append([request(b"left 1"), request(b"left 2")])
+    journal, ledger = open_journal(), Ledger()
+    journal.append([request(b"new")])
+    consumer = consume(journal, ledger)
+    assert consumer.catch_up()
+    assert ledger.taken == [b"left 1", b"left 2", b"new"]
+    assert journal.depth.entries == 0
+
+
+def test_a_batch_is_bounded_by_its_spans(open_journal: Open, consume: Consume) -> None:
+    """A backlog goes to the store in portions."""
+    journal, ledger = open_journal(), Ledger()
+    journal.append([request(b"%d" % number, spans=40) for number in range(5)])
+    assert consume(journal, ledger, spans=100).catch_up()
+    assert ledger.batches == [[b"0", b"1"], [b"2", b"3"], [b"4"]]
+
+
+def test_who_asks_does_not_wait_for_the_batch_to_fill(open_journal: Open, consume: Consume) -> None:
+    """A question hurries the consumer along: an hour of batch time passes at once."""
+    journal, ledger = open_journal(), Ledger()
+    consumer = consume(journal, ledger, wait_s=3600)
+    journal.append([request(b"1")])
+    consumer.arrived()
+    assert consumer.catch_up()
+    assert ledger.taken == [b"1"]
+
+
+def test_the_same_batch_is_tried_until_the_store_takes_it(
+    open_journal: Open, consume: Consume, caplog: pytest.LogCaptureFixture
+) -> None:
+    """While the store refuses, everything stays on disk; the log says so once, and once that it is over."""
+    caplog.set_level(logging.INFO)
+    journal, ledger = open_journal(), Ledger(*[StoreUnavailableError("the store did not answer")] * 3)
+    journal.append([request(b"1"), request(b"2")])
+    consumer = consume(journal, ledger)
+    assert ledger.refused.wait(5)
+    journal.append([request(b"3")])
+    assert consumer.catch_up(30)
+    assert ledger.batches[0] == [b"1", b"2"]
+    assert ledger.taken == [b"1", b"2", b"3"]
+    assert [record.levelname for record in caplog.records] == ["INFO", "WARNING", "INFO"]
+
+
+def test_a_store_that_has_refused_for_long_is_not_waited_for(open_journal: Open, consume: Consume) -> None:
+    """Questions are answered from what the store has, rather than each waiting in vain."""
+    journal, ledger = open_journal(), Ledger(*[StoreUnavailableError("down")] * 100)
+    journal.append([request()])
+    consumer = consume(journal, ledger)
+    assert ledger.refused.wait(5)
+    assert not consumer.catch_up(patience_s=0.05)
+
+
+def test_a_stop_drains_and_with_no_store_leaves_the_rest_on_disk(open_journal: Open, consume: Consume) -> None:
+    """SIGTERM takes what it can; what the store refuses is there at the next start."""
+    journal, ledger = open_journal(), Ledger()
+    consumer = consume(journal, ledger, wait_s=3600)
+    journal.append([request(b"1")])
+    consumer.stop(drain_s=60)
+    assert (ledger.taken, journal.depth.entries) == ([b"1"], 0)
+    journal.append([request(b"2")])
+    down = Ledger(*[StoreUnavailableError("down")] * 100)
+    consumer = consume(journal, down)
+    assert down.refused.wait(5)
+    consumer.stop(drain_s=60)
+    assert bodies(everything(journal)) == [b"2"]
+
+
+@pytest.mark.parametrize("error", [BadInputError("attribute 7 is no text"), KeyError(SECRET)])
+def test_only_the_request_that_fails_becomes_a_dead_letter(
+    open_journal: Open, consume: Consume, tmp_path: Path, error: Exception, caplog: pytest.LogCaptureFixture
+) -> None:
+    """Whatever is wrong with one request, the others of its batch are processed; no reason or log quotes it."""
+    journal, taken = open_journal(), []
+
+    def process(entries: Sequence[Entry]) -> None:
+        if b"bad" in bodies(entries):
+            raise error
+        taken.extend(bodies(entries))
+
+    journal.append([request(b"bad" if number == 11 else b"%d" % number) for number in range(20)])
+    assert consume(journal, process).catch_up()
+    assert taken == [b"%d" % number for number in range(20) if number != 11]
+    assert journal.depth.entries == 0
+    letter, reason = sorted((tmp_path / "dead_letter").iterdir())
+    assert (letter.name, letter.read_bytes()) == ("20231114T221320.000Z-12.traces.bin", b"bad")
+    assert reason.name == f"{letter.name}.txt"
+    assert ("attribute 7 is no text" if isinstance(error, BadInputError) else "KeyError") in reason.read_text()
+    assert SECRET not in reason.read_text() + caplog.text
+    assert letter.stat().st_mode & 0o077 == 0
+
+
+def test_a_dead_letter_is_read_by_import(open_journal: Open, consume: Consume, tmp_path: Path) -> None:
+    """Once the cause is mended, the file is an OTLP file like any other."""
+    (sent,) = read_requests(Path(__file__).parents[1] / "corpus" / "genai_openai" / "traces-001.bin")
+    journal = open_journal()
+    journal.append([request(sent.body.SerializeToString(), sent.spans)])
+
+    def process(_: Sequence[Entry]) -> None:
+        raise ArithmeticError
+
+    assert consume(journal, process).catch_up()
+    (letter,) = (tmp_path / "dead_letter").glob("*.bin")
+    (again,) = read_requests(letter)
+    assert again.body == sent.body
+
+
+def test_while_no_dead_letter_can_be_written_the_request_stays(
+    open_journal: Open, consume: Consume, tmp_path: Path
+) -> None:
+    """A full disk is no reason to lose what cannot be processed."""
+    (tmp_path / "dead_letter").write_text("in the way")
+    journal = open_journal()
+    journal.append([request(b"bad")])
+
+    def process(_: Sequence[Entry]) -> None:
+        raise ArithmeticError
+
+    consumer = consume(journal, process)
+    assert not consumer.catch_up(0.3)
+    assert bodies(everything(journal)) == [b"bad"]
+    (tmp_path / "dead_letter").unlink()
+    assert consumer.catch_up(30)
+    assert len(list((tmp_path / "dead_letter").glob("*.bin"))) == 1
