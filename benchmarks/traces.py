@@ -12,23 +12,32 @@ START_NS = 1_795_000_000_000_000_000
 SPANS_PER_REQUEST = 100
 
 
-def requests(kind: str, spans: int, seed: int = 1) -> list[ExportTraceServiceRequest]:
-    """``spans`` spans of ``kind`` (genai or plain), 100 a request, as an SDK's exporter sends them: children first."""
+KINDS = ("plain", "genai", "content")
+CONTENT_CHARACTERS = 700
+
+
+def requests(
+    kind: str, spans: int, seed: int = 1, spans_per_request: int = SPANS_PER_REQUEST
+) -> list[ExportTraceServiceRequest]:
+    """``spans`` spans of one of ``KINDS``, as an SDK's exporter sends them: children first.
+
+    ``content`` are ``genai`` spans whose calls carry their messages, in and out, each of ``CONTENT_CHARACTERS``.
+    """
     chance = random.Random(seed)
-    source = _genai(chance) if kind == "genai" else _plain(chance)
+    source = _plain(chance) if kind == "plain" else _genai(chance, CONTENT_CHARACTERS if kind == "content" else 0)
     made = []
-    for _ in range(-(-spans // SPANS_PER_REQUEST)):
+    for _ in range(-(-spans // spans_per_request)):
         request = ExportTraceServiceRequest()
         resource_spans = request.resource_spans.add()
         _set(resource_spans.resource.attributes, {"service.name": "fleet", "service.instance.id": "i-1"})
         scope_spans = resource_spans.scope_spans.add()
-        scope_spans.scope.name = "opentelemetry.instrumentation.genai.openai" if kind == "genai" else "http"
-        scope_spans.spans.extend(next(source) for _ in range(SPANS_PER_REQUEST))
+        scope_spans.scope.name = "http" if kind == "plain" else "opentelemetry.instrumentation.genai.openai"
+        scope_spans.spans.extend(next(source) for _ in range(spans_per_request))
         made.append(request)
     return made
 
 
-def _genai(chance: random.Random) -> Iterator[Span]:
+def _genai(chance: random.Random, content_characters: int) -> Iterator[Span]:
     """Traces of one agent run each: ten calls of the model, nine tools, and the agent's span last."""
     clock_ns = START_NS
     while True:
@@ -36,6 +45,11 @@ def _genai(chance: random.Random) -> Iterator[Span]:
         for step in range(10):
             clock_ns += 2_000_000_000
             cached = 800 * step
+            texts = {
+                name: f'[{{"role":"user","parts":[{{"type":"text","content":"{_text(chance, content_characters)}"}}]}}]'
+                for name in ("gen_ai.input.messages", "gen_ai.output.messages")
+                if content_characters
+            }
             yield _span(
                 trace_id,
                 root,
@@ -52,6 +66,7 @@ def _genai(chance: random.Random) -> Iterator[Span]:
                     "gen_ai.usage.cache_read.input_tokens": cached,
                     "server.address": "api.openai.com",
                     "server.port": 443,
+                    **texts,
                 },
                 chance,
             )
@@ -72,7 +87,12 @@ def _plain(chance: random.Random) -> Iterator[Span]:
         trace_id, root = chance.randbytes(16), chance.randbytes(8)
         for _ in range(9):
             clock_ns += 1_000_000
-            attributes = {"db.system": "postgresql", "db.statement": "SELECT 1", "db.name": "shop", "net.peer.port": 5432}
+            attributes = {
+                "db.system": "postgresql",
+                "db.statement": "SELECT 1",
+                "db.name": "shop",
+                "net.peer.port": 5432,
+            }
             yield _span(trace_id, root, clock_ns, "SELECT shop", attributes, chance)
         attributes = {"http.request.method": "GET", "http.route": "/cart", "http.response.status_code": 200}
         yield _span(trace_id, b"", clock_ns, "GET /cart", attributes, chance, root)
@@ -98,6 +118,10 @@ def _span(
     )
     _set(span.attributes, attributes)
     return span
+
+
+def _text(chance: random.Random, characters: int) -> str:
+    return "".join(chance.choices("abcdefghijklmnopqrstuvwxyz      ", k=characters))
 
 
 def _set(target: object, attributes: dict[str, str | int]) -> None:

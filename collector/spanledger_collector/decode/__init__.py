@@ -1,5 +1,5 @@
-"""OTLP requests to spans and to the columns of ``otel_traces``: one seam, ``decode(requests) -> Batch``."""
+"""OTLP requests to rows of ``otel_traces`` and to spans: one seam, ``Decoder.decode(requests) -> Batch``."""
 
-from spanledger_collector.decode.spans import Batch, decode
+from spanledger_collector.decode.decoder import Batch, Decoder
 
-__all__ = ["Batch", "decode"]
+__all__ = ["Batch", "Decoder"]

@@ -1,0 +1,185 @@
+"""How fast spans come in: our stages, our collector, rotel (Rust) and the limit of the store, side by side in one run.
+
+``make bench``, or ``python benchmarks/ingest.py [--spans N]``. A core-second is one of CPU time of the collector's
+process alone; a collector has settled when its process has nothing left to do. Rotel, and ours "with the store cut
+off", send rows of ``otel_traces`` to a sink that discards them; ours normalises, merges and prices the calls besides.
+The limit is the store writing the same rows once more by itself. Client, sink and collector share the machine's cores,
+so that only the ratios within one run mean something. Rotel is measured where its wheel is installed
+(``pip install rotel``) or ``ROTEL`` names the program.
+"""
+
+from __future__ import annotations
+
+import argparse
+import http.client
+import tempfile
+import threading
+import time
+from collections.abc import Callable, Collection
+from contextlib import AbstractContextManager
+from pathlib import Path
+
+import servers
+from merge import EmptyStore
+from traces import KINDS, requests
+
+from spanledger_collector.decode import Decoder
+from spanledger_collector.export.ledger import Ledger
+from spanledger_collector.export.migrate import migrate
+from spanledger_collector.export.store import Store, open_embedded
+from spanledger_collector.merge import LedgerRow
+from spanledger_collector.model import Fact
+from spanledger_collector.normalise import name_tells, scope_tells
+from spanledger_collector.pipeline import Pipeline
+from spanledger_collector.price import Catalogue
+
+CONNECTIONS = 4
+BATCH_SPANS = 10_000
+WARM_UP_SPANS = 500
+SHAPES = (*((kind, 100) for kind in KINDS), ("genai", 10), ("genai", 1))
+"""Kind of span and spans a request."""
+
+
+class NullLedger(EmptyStore):
+    """Takes all rows and keeps none."""
+
+    def write_spans(self, blocks: bytes, token: str = "") -> None:
+        """Drop them."""
+
+    def write_rows(self, rows: Collection[LedgerRow], token: str = "") -> None:
+        """Drop them."""
+
+    def write_facts(self, facts: Collection[Fact], token: str = "") -> None:
+        """Drop them."""
+
+
+def cpu_rate(run: Callable[[], object], spans: int) -> float:
+    """Spans a second of CPU time of this process."""
+    before = time.process_time()
+    run()
+    return spans / (time.process_time() - before)
+
+
+def stages(catalogue: Catalogue, kind: str, spans: int) -> None:
+    """Our stages in this process, and what the store can do at most."""
+    sent = requests(kind, spans)
+    size = BATCH_SPANS // 100
+    batches = [sent[at : at + size] for at in range(0, len(sent), size)]
+    decoder = Decoder(scope_tells, name_tells)
+    decoding = cpu_rate(lambda: [decoder.decode(batch) for batch in batches], spans)
+    pipeline = Pipeline(NullLedger(), catalogue)
+    pipeline.process(requests(kind, WARM_UP_SPANS, seed=2))
+    pricing = cpu_rate(lambda: [pipeline.process(batch) for batch in batches], spans)
+    with tempfile.TemporaryDirectory() as folder:
+        store = open_embedded(Path(folder))
+        migrate(store)
+        stored = Pipeline(Ledger(store), catalogue)
+        storing = cpu_rate(lambda: [stored.process(batch) for batch in batches], spans)
+        limit = cpu_rate(lambda: copy(store), spans)
+        store.close()
+    print(f"{kind:10}{decoding:>12,.0f}{pricing:>12,.0f}{storing:>12,.0f}{limit:>12,.0f}")
+
+
+def copy(store: Store) -> None:
+    """The limit: the same rows written once more by the store itself."""
+    for table in ("otel_traces", "calls", "facts"):
+        store.command(f"CREATE TABLE {table}_copy AS {table}")
+        store.command(f"INSERT INTO {table}_copy SELECT * FROM {table}")
+
+
+Start = Callable[[], AbstractContextManager[servers.Collector]]
+
+
+def over_http(name: str, start: Start, shape: tuple[str, int], spans: int) -> None:
+    """One collector with requests of one shape: what it does a core-second, and a second."""
+    kind, spans_per_request = shape
+    bodies = [request.SerializeToString() for request in requests(kind, spans, 1, spans_per_request)]
+    with start() as collector:
+        send(collector.port, [r.SerializeToString() for r in requests(kind, WARM_UP_SPANS, seed=2)])
+        settled_cpu_s(collector)
+        start_s, cpu_before_s = time.perf_counter(), collector.cpu_s()
+        send(collector.port, bodies)
+        answered_s = time.perf_counter() - start_s
+        cpu_s = settled_cpu_s(collector) - cpu_before_s
+        settled_s = max(answered_s, time.perf_counter() - start_s - SETTLED_S)
+    rates = (len(bodies) * spans_per_request / seconds for seconds in (cpu_s, answered_s, settled_s))
+    print(f"{name:26}{kind:10}{spans_per_request:>6}", *(f"{rate:>14,.0f}" for rate in rates), flush=True)
+
+
+SETTLED_S = 1.0
+
+
+def settled_cpu_s(collector: servers.Collector) -> float:
+    """The CPU time once the process has had nothing to do for a while: what was answered may still be on its way."""
+    last, since = collector.cpu_s(), time.monotonic()
+    while time.monotonic() - since < SETTLED_S:
+        time.sleep(0.1)
+        now = collector.cpu_s()
+        if now - last > 0.03:
+            last, since = now, time.monotonic()
+    return last
+
+
+def send(port: int, bodies: list[bytes]) -> None:
+    """Send all bodies over a few connections; a refusal for now is tried again."""
+    left = iter(bodies)
+    lock = threading.Lock()
+    failures: list[str] = []
+
+    def work() -> None:
+        connection = http.client.HTTPConnection("127.0.0.1", port)
+        while True:
+            with lock:
+                body = next(left, None)
+            if body is None:
+                return
+            status = 429
+            while status in (429, 503):
+                connection.request("POST", "/v1/traces", body, {"content-type": "application/x-protobuf"})
+                answer = connection.getresponse()
+                answer.read()
+                status = answer.status
+                if status in (429, 503):
+                    time.sleep(0.05)
+            if status != 200:
+                failures.append(str(status))
+
+    threads = [threading.Thread(target=work) for _ in range(CONNECTIONS)]
+    for thread in threads:
+        thread.start()
+    for thread in threads:
+        thread.join()
+    if failures:
+        raise SystemExit(f"{len(failures)} requests failed: {failures[0]}")
+
+
+def main() -> None:
+    """Print the tables."""
+    arguments = argparse.ArgumentParser(description=__doc__.splitlines()[0])
+    arguments.add_argument("--spans", type=int, default=10_000, help="spans of each kind")
+    spans = arguments.parse_args().spans
+    catalogue = Catalogue.load()
+    print("in process, spans per core-second")
+    print(f"{'spans':10}{'decode':>12}{'to price':>12}{'into chDB':>12}{'limit':>12}")
+    for kind in KINDS:
+        stages(catalogue, kind, spans)
+    print(
+        "\nover HTTP, client on the same machine; spans per core-second of the collector, answered and settled a second"
+    )
+    print(f"{'':26}{'spans':10}{'a req.':>6} {'core-second':>14} {'answered':>14} {'settled':>14}")
+    program = servers.rotel_program()
+    with servers.sink() as sink_port:
+        for shape in SHAPES:
+            # Small requests cost more a span: fewer of them say the same.
+            some = spans * shape[1] // 100 if shape[1] > 1 else spans // 20
+            if program:
+                # It is counted in hundredths of a second, which it needs few of.
+                over_http("rotel", lambda: servers.rotel(program, sink_port), shape, 4 * some)
+            over_http("spanledger, store cut off", lambda: servers.ours_without_store(sink_port), shape, some)
+            over_http("spanledger into chDB", servers.ours, shape, some)
+    if not program:
+        print("rotel is not installed and was left out (pip install rotel, or name the program in ROTEL)")
+
+
+if __name__ == "__main__":
+    main()
