@@ -9,21 +9,25 @@ from spanledger.guard import guarded
 def instrument() -> None:
     """Trace this process's LLM calls from now on; what ``import spanledger.auto`` does. Twice is once."""
     from spanledger.provider import ensure_provider
-    from spanledger.wire.httpx import watch_clients
+    from spanledger.tools.watching import TOOLS
+    from spanledger.wire.clients import CLIENTS
 
     ensure_provider()
-    watch_clients()
+    CLIENTS.start()
+    TOOLS.start()
 
 
 @guarded
 def uninstrument() -> None:
-    """Give back the HTTP clients as they were, and stamp no spans any more.
+    """Give back the HTTP clients and the tool runtimes as they were, and stamp no spans any more.
 
-    A tracer provider that spanledger set stays: OpenTelemetry lets it be set once a process.
+    A tracer provider that spanledger set stays as long as the application does not set its own.
     :func:`instrument` switches everything on again.
     """
     from spanledger.provider import unstamp_all
-    from spanledger.wire.httpx import unwatch_clients
+    from spanledger.tools.watching import TOOLS
+    from spanledger.wire.clients import CLIENTS
 
-    unwatch_clients()
+    CLIENTS.stop()
+    TOOLS.stop()
     unstamp_all()

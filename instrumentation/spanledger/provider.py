@@ -6,20 +6,25 @@ import logging
 import os
 import socket
 import sys
-import uuid
 from collections.abc import Sequence
 from importlib.metadata import entry_points
 from pathlib import Path
+from typing import Any
 from urllib.parse import urlsplit
 from weakref import WeakKeyDictionary
 
+import requests
 from opentelemetry import trace
 from opentelemetry.exporter.otlp.proto.http.trace_exporter import OTLPSpanExporter
-from opentelemetry.sdk.resources import Resource
+from opentelemetry.sdk.resources import OTELResourceDetector, Resource
 from opentelemetry.sdk.trace import ReadableSpan, SpanProcessor, TracerProvider
 from opentelemetry.sdk.trace.export import BatchSpanProcessor, SpanExportResult
+from opentelemetry.util._once import Once
+from requests.adapters import HTTPAdapter
 
+from spanledger.fork import INSTANCE_ID, ProcessResource, follow_forks
 from spanledger.guard import logger
+from spanledger.patching import Patch, Patching
 from spanledger.stamp import IdentityProcessor
 
 DEFAULT_ENDPOINT = "http://127.0.0.1:4318/v1/traces"
@@ -31,20 +36,39 @@ EXIT_WAIT_MS = 2000
 PROBE_S = 0.2
 """How long a look whether anybody listens on this machine may take, at most."""
 
+CREDENTIALS = "OTEL_PYTHON_EXPORTER_OTLP_HTTP_TRACES_CREDENTIAL_PROVIDER"
+
 _stamps: WeakKeyDictionary[TracerProvider, IdentityProcessor] = WeakKeyDictionary()
+_own: TracerProvider | None = None
 
 
 def ensure_provider() -> None:
     """Use the SDK tracer provider that is set, or set one; spans of either say whom they are for from now on.
 
-    A provider that is no SDK provider (a vendor's own) is left alone.
+    A provider that is no SDK provider (a vendor's own) is left alone. The application may still set its own: ours
+    gives way to it.
     """
+    global _own  # noqa: PLW0603 - OpenTelemetry has one provider a process
+    SETTING.start()
     provider = trace.get_tracer_provider()
     if isinstance(provider, trace.ProxyTracerProvider):
-        provider = make_provider()
+        provider = _own = make_provider()
         trace.set_tracer_provider(provider)
     if isinstance(provider, TracerProvider):
         stamp(provider)
+
+
+def _give_way(set_provider: Any, _module: None, args: tuple[Any, ...], kwargs: dict[str, Any]) -> None:
+    """OpenTelemetry takes the first provider only; that would be ours, imported before the application sets its own."""
+    if _own is not None and trace.get_tracer_provider() is _own:
+        trace._TRACER_PROVIDER, trace._TRACER_PROVIDER_SET_ONCE = None, Once()
+    set_provider(*args, **kwargs)
+    provider = trace.get_tracer_provider()
+    if isinstance(provider, TracerProvider):
+        stamp(provider)
+
+
+SETTING = Patching([Patch("opentelemetry.trace", "set_tracer_provider", _give_way)])
 
 
 def stamp(provider: TracerProvider) -> None:
@@ -75,7 +99,10 @@ class LedgerExporter(OTLPSpanExporter):
     """OTLP over HTTP; a collector that is down is said once, until it has answered again."""
 
     def __init__(self, endpoint: str | None = None) -> None:
-        super().__init__(endpoint=endpoint)
+        # A session that the environment names is that variable's business, its connections too.
+        self._own_session = None if CREDENTIALS in os.environ else requests.Session()
+        self._parents_connections: list[object] = []
+        super().__init__(endpoint=endpoint, session=self._own_session)
         self.has_unsent = False
         """Whether spans have ended since the last that were sent."""
         self._said = False
@@ -96,6 +123,17 @@ class LedgerExporter(OTLPSpanExporter):
         super().shutdown()  # type: ignore[no-untyped-call]
         if self.has_unsent:
             self._say_once()
+
+    def begin_child(self) -> None:
+        """Use connections of this process's own from now on; the parent still speaks over those that are open.
+
+        They are kept unused: closing them needs locks that a thread of the parent may hold for ever.
+        """
+        self.has_unsent = False
+        if self._own_session is not None:
+            self._parents_connections.append(dict(self._own_session.adapters))
+            for scheme in self._own_session.adapters:
+                self._own_session.adapters[scheme] = HTTPAdapter()
 
     def nobody_listens(self) -> bool:
         """Whether this machine itself says that the endpoint is closed, so that no waiting helps."""
@@ -125,11 +163,16 @@ class LedgerProcessor(BatchSpanProcessor):
     def __init__(self, exporter: LedgerExporter) -> None:
         super().__init__(exporter)
         self._exporter = exporter
+        follow_forks(self)
 
     def on_end(self, span: ReadableSpan) -> None:
         """Take a span that has ended."""
         super().on_end(span)
         self._exporter.has_unsent = True
+
+    def begin_child(self) -> None:
+        """The SDK starts the thread anew, without the parent's spans; the rest is the exporter's."""
+        self._exporter.begin_child()
 
     def shutdown(self) -> None:
         """Send what is left, as long as that makes sense and the wait allows; then let the exporter go."""
@@ -156,17 +199,19 @@ def _processor(exporter_name: str) -> SpanProcessor | None:
 
 def _resource() -> Resource:
     resource = Resource.create()
-    own = {}
     if str(resource.attributes.get("service.name", "")).startswith("unknown_service"):
-        own["service.name"] = _script_name()
-    if "service.instance.id" not in resource.attributes:
-        own["service.instance.id"] = str(uuid.uuid4())
-    return resource.merge(Resource(own))
+        resource = resource.merge(Resource({"service.name": _script_name()}))
+    is_named = INSTANCE_ID in OTELResourceDetector().detect().attributes
+    return resource if is_named else ProcessResource(resource.attributes, resource.schema_url)
 
 
 def _script_name() -> str:
     """Give the name of what runs: the script, or the package behind ``python -m``."""
     script = Path(sys.argv[0] if sys.argv else "")
+    if script.name == "-m":
+        # So it is until the module has been found, which `spanledger run` comes before.
+        module = sys.orig_argv[sys.orig_argv.index("-m") + 1]
+        return module.removesuffix(".__main__").rpartition(".")[2]
     if script.name == "__main__.py":
         script = script.parent
     return script.stem if script.stem not in ("", "-c", "-") else "python"

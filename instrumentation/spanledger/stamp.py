@@ -1,12 +1,17 @@
-"""Whom it is for, stamped on every span of the process, whoever opened it."""
+"""What is done with every span of the process, whoever opened it: it is told whom it is for."""
 
 from __future__ import annotations
 
 from opentelemetry.context import Context
-from opentelemetry.sdk.trace import Span, SpanProcessor
+from opentelemetry.sdk.trace import ReadableSpan, Span, SpanProcessor
 
+from spanledger.attributes import EXECUTE_TOOL, OPERATION_NAME, TASK, TOOL_CALL_ID, TOOL_INFERRED
+from spanledger.conversation import executed
 from spanledger.guard import guarded
 from spanledger.identity import identity_of
+
+TOOL_CALL_IDS = (TOOL_CALL_ID, "tool_call.id", "tool.id")
+"""Where instrumentors put the model's id of a tool call: those of the GenAI conventions, and OpenInference."""
 
 
 class IdentityProcessor(SpanProcessor):
@@ -21,3 +26,17 @@ class IdentityProcessor(SpanProcessor):
         """Stamp ``span``; fields that nobody set are not written."""
         if self.active:
             span.set_attributes(identity_of(parent_context))
+
+    @guarded
+    def on_end(self, span: ReadableSpan) -> None:
+        """Note the tool execution that ``span`` is, so that it is not inferred, too."""
+        said = span.attributes
+        if not self.active or not said or TOOL_INFERRED in said:
+            return
+        if said.get(OPERATION_NAME, EXECUTE_TOOL) != EXECUTE_TOOL:
+            return
+        for name in TOOL_CALL_IDS:
+            if name in said:
+                trace_id = span.context.trace_id if span.context else 0
+                executed(str(said[name]), [str(said[TASK]), trace_id] if TASK in said else [trace_id, 0])
+                return

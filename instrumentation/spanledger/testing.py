@@ -21,10 +21,11 @@ from opentelemetry.sdk.trace.export import SimpleSpanProcessor
 from opentelemetry.sdk.trace.export.in_memory_span_exporter import InMemorySpanExporter
 from opentelemetry.sdk.trace.id_generator import IdGenerator
 
-from spanledger import clock
+from spanledger import clock, conversation, repetition
 from spanledger.provider import stamp
+from spanledger.tools.watching import TOOLS
 from spanledger.tracing import use_provider
-from spanledger.wire.httpx import unwatch_clients, watch_clients
+from spanledger.wire.clients import CLIENTS
 
 SECOND_NS = 1_000_000_000
 
@@ -78,15 +79,19 @@ def recorded_spans() -> Iterator[RecordedSpans]:
     was.
     """
     recorded = RecordedSpans()
+    conversation.forget_all()
+    repetition.forget_all()
     readings = itertools.count(SECOND_NS, SECOND_NS)
     provider_before, clock_before = use_provider(recorded.provider), clock.now_ns
     clock.now_ns = lambda: next(readings)
-    watched_before = watch_clients()
+    clients_before, tools_before = CLIENTS.start(), TOOLS.start()
     try:
         yield recorded
     finally:
-        if not watched_before:
-            unwatch_clients()
+        if not clients_before:
+            CLIENTS.stop()
+        if not tools_before:
+            TOOLS.stop()
         clock.now_ns = clock_before
         use_provider(provider_before)
 

@@ -3,30 +3,20 @@
 from __future__ import annotations
 
 import functools
-import hashlib
 import inspect
-import json
 from collections.abc import AsyncIterator, Callable, Generator, Iterator
 from contextlib import contextmanager
 from typing import Any, TypeVar, cast, overload
 
-from opentelemetry.trace import Span, SpanKind, use_span
+from opentelemetry.trace import Span
 
-from spanledger.attributes import (
-    OPERATION_NAME,
-    TOOL_ARGUMENTS_HASH,
-    TOOL_CALL_ARGUMENTS,
-    TOOL_CALL_ID,
-    TOOL_NAME,
-    TOOL_TYPE,
-)
-from spanledger.capture import content_is_captured
+from spanledger.execution import Execution, ToolCall, start_tool
 from spanledger.guard import guarded
-from spanledger.tracing import end_span, start_span
+from spanledger.tracing import end_span
 
 F = TypeVar("F", bound=Callable[..., Any])
 
-HASH_DIGITS = 16
+RUNTIME = "spanledger.tool"
 
 
 @overload
@@ -39,13 +29,12 @@ def tool(
     """Make each call of a function an ``execute_tool`` span.
 
     Args:
-        function: a function, coroutine function, generator function or async generator function; its results
-        and
+        function: a function, coroutine function, generator function or async generator function; its results and
             exceptions pass unchanged. The span of a generator lasts as long as its iteration.
         name: the tool's name; the function's own by default.
-        call_id: the name of the parameter, where the function has it, that carries the model's tool call id.
-        It goes
-            on the span and stays out of the hash.
+        call_id: the name of the parameter, where the function has it, that carries the model's tool call id. It goes
+            on the span and stays out of the hash. Without it the id is found in the conversation, where this
+            process's last answers ask for the tool with these arguments.
 
     The span carries ``spanledger.tool.arguments.hash``, equal for equal arguments however they are passed,
     and the arguments themselves only when content is captured
@@ -61,22 +50,23 @@ def tool(
 def _decorate(function: F, name: str, call_id: str) -> F:
     signature = inspect.signature(function)
 
-    def start(args: tuple[Any, ...], kwargs: dict[str, Any]) -> Span:
-        described = _describe(signature, call_id, args, kwargs) or {}
-        attributes = {OPERATION_NAME: "execute_tool", TOOL_NAME: name, TOOL_TYPE: "function", **described}
-        return start_span(f"execute_tool {name}", SpanKind.INTERNAL, attributes)
+    def calling(args: tuple[Any, ...], kwargs: dict[str, Any]) -> ToolCall:
+        return _call_of(signature, name, call_id, args, kwargs) or ToolCall(name, None)
+
+    def running(args: tuple[Any, ...], kwargs: dict[str, Any]) -> Execution:
+        return Execution(RUNTIME, calling(args, kwargs))
 
     if inspect.iscoroutinefunction(function):
 
         async def call_async(*args: Any, **kwargs: Any) -> Any:
-            with _running(start(args, kwargs)):
+            with running(args, kwargs):
                 return await function(*args, **kwargs)
 
         call: Callable[..., Any] = call_async
     elif inspect.isasyncgenfunction(function):
 
         async def iterate_async(*args: Any, **kwargs: Any) -> AsyncIterator[Any]:
-            with _iterating(start(args, kwargs)):
+            with _iterating(start_tool(RUNTIME, calling(args, kwargs))):
                 async for item in function(*args, **kwargs):
                     yield item
 
@@ -84,24 +74,18 @@ def _decorate(function: F, name: str, call_id: str) -> F:
     elif inspect.isgeneratorfunction(function):
 
         def iterate(*args: Any, **kwargs: Any) -> Generator[Any, Any, Any]:
-            with _iterating(start(args, kwargs)):
+            with _iterating(start_tool(RUNTIME, calling(args, kwargs))):
                 return (yield from function(*args, **kwargs))
 
         call = iterate
     else:
 
         def call_sync(*args: Any, **kwargs: Any) -> Any:
-            with _running(start(args, kwargs)):
+            with running(args, kwargs):
                 return function(*args, **kwargs)
 
         call = call_sync
     return cast(F, functools.wraps(function)(call))
-
-
-@contextmanager
-def _running(span: Span) -> Iterator[None]:
-    with _iterating(span), use_span(span, record_exception=False, set_status_on_exception=False):
-        yield
 
 
 @contextmanager
@@ -120,31 +104,13 @@ def _iterating(span: Span) -> Iterator[None]:
 
 
 @guarded
-def _describe(
-    signature: inspect.Signature, call_id: str, args: tuple[Any, ...], kwargs: dict[str, Any]
-) -> dict[str, str]:
+def _call_of(
+    signature: inspect.Signature, name: str, call_id: str, args: tuple[Any, ...], kwargs: dict[str, Any]
+) -> ToolCall:
     bound = signature.bind(*args, **kwargs)
     bound.apply_defaults()
     arguments = dict(bound.arguments)
     if next(iter(arguments), None) in ("self", "cls"):
         del arguments[next(iter(arguments))]
     given_id = arguments.pop(call_id, None)
-    text = canonical_json(arguments)
-    described = {TOOL_ARGUMENTS_HASH: hashlib.sha256(text.encode()).hexdigest()[:HASH_DIGITS]}
-    if given_id is not None:
-        described[TOOL_CALL_ID] = str(given_id)
-    if content_is_captured():
-        described[TOOL_CALL_ARGUMENTS] = text
-    return described
-
-
-def canonical_json(value: Any) -> str:
-    """Give one text for equal values: sorted keys, no spaces, no addresses in the ``repr`` of objects."""
-    return json.dumps(value, sort_keys=True, separators=(",", ":"), ensure_ascii=False, default=_stable)
-
-
-def _stable(value: Any) -> Any:
-    if isinstance(value, set | frozenset):
-        return sorted(canonical_json(item) for item in value)
-    kind: Any = type(value)
-    return f"{kind.__module__}.{kind.__qualname__}" if kind.__repr__ is object.__repr__ else repr(value)
+    return ToolCall(name, arguments, None if given_id is None else str(given_id))

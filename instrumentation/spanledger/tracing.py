@@ -19,7 +19,7 @@ SCOPE_NAME = "spanledger"
 __version__ = version("spanledger")
 
 _override: TracerProvider | None = None
-_last: tuple[TracerProvider, Tracer] | None = None
+_tracers: dict[str, tuple[TracerProvider, Tracer]] = {}
 
 
 def use_provider(provider: TracerProvider | None) -> TracerProvider | None:
@@ -29,13 +29,14 @@ def use_provider(provider: TracerProvider | None) -> TracerProvider | None:
     return before
 
 
-def tracer() -> Tracer:
+def tracer(scope: str = SCOPE_NAME) -> Tracer:
     """Give spanledger's tracer of the provider that holds now."""
-    global _last  # noqa: PLW0603 - the SDK's get_tracer takes a lock and tens of microseconds
     provider = _override or trace.get_tracer_provider()
-    if _last is None or _last[0] is not provider:
-        _last = (provider, provider.get_tracer(SCOPE_NAME, __version__))
-    return _last[1]
+    known = _tracers.get(scope)
+    if known is None or known[0] is not provider:
+        # Kept, as the SDK's get_tracer takes a lock and tens of microseconds.
+        known = _tracers[scope] = (provider, provider.get_tracer(scope, __version__))
+    return known[1]
 
 
 def start_span(
@@ -44,9 +45,10 @@ def start_span(
     attributes: Mapping[str, AttributeValue],
     context: Context | None = None,
     started_ns: int | None = None,
+    scope: str = SCOPE_NAME,
 ) -> Span:
     """Start a span in ``context`` (None: the current one) that says whom it is for. Never raises."""
-    span = _start_span(name, kind, attributes, context, started_ns or clock.now_ns())
+    span = _start_span(name, kind, attributes, context, started_ns or clock.now_ns(), scope)
     # A stand-in with the parent's ids keeps the trace whole when a sampler or a processor fails.
     return span or NonRecordingSpan(trace.get_current_span(context).get_span_context())
 
@@ -58,8 +60,9 @@ def _start_span(
     attributes: Mapping[str, AttributeValue],
     context: Context | None,
     started_ns: int,
+    scope: str,
 ) -> Span:
-    return tracer().start_span(
+    return tracer(scope).start_span(
         name,
         context=context,
         kind=kind,
@@ -69,13 +72,13 @@ def _start_span(
 
 
 @guarded
-def end_span(span: Span, error: BaseException | None = None) -> None:
+def end_span(span: Span, error: BaseException | None = None, ended_ns: int | None = None) -> None:
     """End ``span``, as failed where there was an ``error``, whose text is not recorded. Never raises."""
     try:
         if error is not None:
             mark_failed(span, class_name(error))
     finally:
-        span.end(end_time=clock.now_ns())
+        span.end(end_time=ended_ns or clock.now_ns())
 
 
 def mark_failed(span: Span, error_type: str) -> None:

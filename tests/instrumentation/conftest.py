@@ -2,9 +2,10 @@
 
 from __future__ import annotations
 
+import base64
 import json
 import threading
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from dataclasses import dataclass, field
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from pathlib import Path
@@ -13,6 +14,7 @@ from typing import Any
 import pytest
 
 from spanledger.testing import RecordedSpans, recorded_spans
+from spanledger_collector.demo.frames import CONTENT_TYPE, frame
 
 CASES = Path(__file__).parent / "cases"
 
@@ -35,6 +37,8 @@ class Provider:
     url: str
     answers: list[Answer] = field(default_factory=list)
     requests: list[dict[str, Any]] = field(default_factory=list)
+    asked: threading.Event = field(default_factory=threading.Event)
+    """Set when the first request is here."""
 
     def will_answer(self, body: Any, status: int = 200, **headers: str) -> None:
         """Answer with JSON, or with bytes as they are."""
@@ -42,18 +46,24 @@ class Provider:
         named = {"content-type": "application/json", **{k.replace("_", "-"): v for k, v in headers.items()}}
         self.answers.append(Answer([content], status, named))
 
-    def will_stream(self, pieces: list[Any], *, breaks: bool = False, encoding: str = "", status: int = 200) -> None:
+    def will_stream(
+        self, pieces: list[Any], *, framing: str = "events", breaks: bool = False, encoding: str = "", status: int = 200
+    ) -> None:
         """Answer with events, each in a chunk of its own; bytes and waits go out as they are."""
-        headers = {"content-type": "text/event-stream", **({"content-encoding": encoding} if encoding else {})}
-        sent = [piece if isinstance(piece, bytes | threading.Event) else event_bytes(piece) for piece in pieces]
+        content_type, framed = FRAMINGS[framing]
+        headers = {"content-type": content_type, **({"content-encoding": encoding} if encoding else {})}
+        sent = [piece if isinstance(piece, bytes | threading.Event) else framed(piece) for piece in pieces]
+        if framing == "array":
+            sent = [b"[", *sent, b"]"]
         self.answers.append(Answer(sent, status, headers, breaks))
 
-    def will_answer_case(self, case: dict[str, Any]) -> None:
+    def will_answer_case(self, case: dict[str, Any], *, breaks: bool = False) -> None:
         """Answer as the case has it."""
         if "events" in case:
-            self.will_stream(case["events"])
+            self.will_stream(case["events"], framing=case.get("framing", "events"), breaks=breaks)
         else:
             self.will_answer(case["answer"])
+        self.answers[-1].headers |= case.get("head", {})
 
 
 def event_bytes(event: Any) -> bytes:
@@ -62,6 +72,26 @@ def event_bytes(event: Any) -> bytes:
         return f"data: {event}\n\n".encode()
     named = f"event: {event['type']}\n" if "type" in event else ""
     return f"{named}data: {json.dumps(event)}\n\n".encode()
+
+
+def frame_bytes(event: dict[str, Any]) -> bytes:
+    """Give an event as Bedrock writes it: its only key is its type."""
+    ((kind, payload),) = event.items()
+    return frame(kind, json.dumps(payload).encode())
+
+
+def chunk_bytes(event: dict[str, Any]) -> bytes:
+    """Give an event of Anthropic's as Bedrock's InvokeModel writes it."""
+    return frame_bytes({"chunk": {"bytes": base64.b64encode(json.dumps(event).encode()).decode()}})
+
+
+FRAMINGS: dict[str, tuple[str, Callable[[Any], bytes]]] = {
+    "events": ("text/event-stream", event_bytes),
+    "array": ("application/json; charset=UTF-8", lambda event: json.dumps(event).encode() + b"\r\n,"),
+    "frames": (CONTENT_TYPE, frame_bytes),
+    "chunks": (CONTENT_TYPE, chunk_bytes),
+}
+"""How the events of a case are sent: the content type, and the bytes of one."""
 
 
 @pytest.fixture
@@ -74,6 +104,7 @@ def provider() -> Iterator[Provider]:
         def do_POST(self) -> None:
             body = self.rfile.read(int(self.headers.get("content-length", 0)))
             made.requests.append({"path": self.path, "headers": dict(self.headers), "body": body})
+            made.asked.set()
             answer = made.answers.pop(0) if len(made.answers) > 1 else made.answers[0]
             self.send_response(answer.status)
             for name, value in answer.headers.items():
@@ -83,7 +114,7 @@ def provider() -> Iterator[Provider]:
             for piece in answer.pieces:
                 if isinstance(piece, threading.Event):
                     piece.wait(10)
-                else:
+                elif piece:
                     self.wfile.write(b"%x\r\n%s\r\n" % (len(piece), piece))
             if answer.breaks:
                 self.close_connection = True

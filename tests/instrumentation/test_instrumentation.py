@@ -144,3 +144,54 @@ def test_an_existing_provider_is_used():
         ["invoke_workflow", "spanledger", said["version"], "T-1"],
         ["unstamped", "theirs", "", None],
     ]
+
+
+def test_a_provider_that_is_set_later_takes_over():
+    """The application sets its own provider after the import: it is the global one, and ours is out of the way."""
+    said, stderr = run(
+        """
+        import spanledger.auto, spanledger
+        from opentelemetry import trace
+        from opentelemetry.sdk.trace import TracerProvider
+        from opentelemetry.sdk.trace.export import SimpleSpanProcessor
+        from opentelemetry.sdk.trace.export.in_memory_span_exporter import InMemorySpanExporter
+        memory, mine, another = InMemorySpanExporter(), TracerProvider(), TracerProvider()
+        mine.add_span_processor(SimpleSpanProcessor(memory))
+        trace.set_tracer_provider(mine)
+        with spanledger.task("T-1"):
+            trace.get_tracer("theirs").start_span("theirs").end()
+        trace.set_tracer_provider(another)
+        say(same=trace.get_tracer_provider() is mine,
+            spans=[(s.name, s.attributes["spanledger.task"]) for s in memory.get_finished_spans()])
+        """,
+        OTEL_TRACES_EXPORTER="none",
+    )
+    assert said == {"same": True, "spans": [["theirs", "T-1"], ["invoke_workflow", "T-1"]]}
+    # OpenTelemetry's own refusal, of the second of the application's.
+    assert stderr.splitlines() == ["Overriding of current TracerProvider is not allowed"]
+
+
+@pytest.mark.parametrize("order", ["before", "after"])
+def test_tool_runtimes_are_watched_whenever_they_are_imported(order, tmp_path):
+    """Imported before or after, and until `uninstrument()`: a runtime's tools are spans, then its own again."""
+    package = tmp_path / "smolagents"
+    package.mkdir()
+    (package / "__init__.py").write_text("")
+    (package / "tools.py").write_text("class Tool:\n    name, inputs = 'add', {}\n    def __call__(self): return 3\n")
+    said, _ = run(
+        f"""
+        if {order!r} == "before": import smolagents.tools
+        import spanledger, spanledger.auto
+        import smolagents.tools
+        wrapped = smolagents.tools.Tool.__dict__["__call__"]
+        result = smolagents.tools.Tool()()
+        spanledger.uninstrument()
+        own = smolagents.tools.Tool.__dict__["__call__"]
+        spanledger.instrument()
+        again = hasattr(smolagents.tools.Tool.__dict__["__call__"], "__wrapped__")
+        say(result=result, own=wrapped.__wrapped__ is own, type=type(own).__name__, again=again)
+        """,
+        OTEL_TRACES_EXPORTER="none",
+        PYTHONPATH=str(tmp_path),
+    )
+    assert said == {"result": 3, "own": True, "type": "function", "again": True}

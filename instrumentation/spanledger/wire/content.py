@@ -20,9 +20,10 @@ def tool_call_part(call_id: Any, name: Any, arguments: Any) -> Part:
     return {"type": "tool_call", "id": call_id, "name": name, "arguments": decoded}
 
 
-def tool_response_part(call_id: Any, response: Any) -> Part:
-    """What a tool answered."""
-    return {"type": "tool_call_response", "id": call_id, "response": response}
+def tool_response_part(call_id: Any, response: Any, *, is_error: bool = False) -> Part:
+    """What a tool answered; that it failed is said where the format can say it."""
+    part = {"type": "tool_call_response", "id": call_id, "response": response}
+    return {**part, "is_error": True} if is_error else part
 
 
 def block_part(block: Any) -> Part:
@@ -35,7 +36,7 @@ def block_part(block: Any) -> Part:
         case {"type": "tool_use", "id": call_id, "name": name, "input": arguments}:
             return tool_call_part(call_id, name, arguments)
         case {"type": "tool_result", "tool_use_id": call_id} as result:
-            return tool_response_part(call_id, result.get("content"))
+            return tool_response_part(call_id, result.get("content"), is_error=result.get("is_error") is True)
         case other:
             return {"type": "unknown", **other}
 

@@ -2,8 +2,10 @@
 
 from __future__ import annotations
 
+import sys
 import zlib
 from collections.abc import Callable
+from typing import Any
 
 Decode = Callable[[bytes], bytes]
 
@@ -22,8 +24,28 @@ def decoder(content_encoding: str) -> Decode | None:
             return bytes
         case "gzip" | "x-gzip" | "deflate":
             return _Inflate()
+        case "br":
+            return _foreign(("brotli", "brotlicffi"), lambda module: module.Decompressor().process)
+        case "zstd":
+            return _foreign(("zstandard",), lambda module: module.ZstdDecompressor().decompressobj().decompress)
         case _:
             return None
+
+
+def _foreign(packages: tuple[str, ...], made_of: Callable[[Any], Decode]) -> Decode | None:
+    """Give a decoder of the packages that a client itself needs before it asks for such an encoding."""
+    module = next((sys.modules[name] for name in packages if name in sys.modules), None)
+    if module is None:
+        return None
+    decode = made_of(module)
+
+    def checked(chunk: bytes) -> bytes:
+        try:
+            return decode(chunk)
+        except Exception as error:  # their own classes, of no common base
+            raise UnreadableError from error
+
+    return checked
 
 
 class _Inflate:

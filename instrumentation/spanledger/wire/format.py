@@ -10,6 +10,8 @@ from typing import Any
 
 from opentelemetry.util.types import AttributeValue
 
+from spanledger.wire.splitting import ArraySplitter, EventSplitter, Splitter
+
 Json = dict[str, Any]
 """A decoded JSON object. Nothing about its shape is certain: a provider, or what poses as one, made it."""
 
@@ -27,8 +29,8 @@ class WireFormat(ABC):
     so an answer is read in one way only.
     """
 
-    path_end: str
-    """How the path of its requests ends."""
+    path_ends: tuple[str, ...]
+    """How the paths of its requests end."""
 
     operation: str
     """``gen_ai.operation.name``."""
@@ -36,8 +38,21 @@ class WireFormat(ABC):
     provider: str
     """``gen_ai.provider.name`` where the host does not tell."""
 
+    streams_arrays: bool = False
+    """Whether a JSON answer may be a stream, too: of the objects of one array."""
+
+    is_asked_for_usage: bool = False
+    """Whether a stream reports its usage only when ``stream_options.include_usage`` asks for it."""
+
     telling: re.Pattern[bytes] = NOTHING
-    """Finds, unparsed, the events of a stream that say more than another piece of content."""
+    """Finds, unparsed, the events of a stream that say more than another piece of content. The last event of
+    all is read in any case."""
+
+    last: re.Pattern[bytes] = NOTHING
+    """Finds, among the telling events, the last of a stream: some SDKs then neither read on nor close it."""
+
+    end_mark: bytes | None = None
+    """An event that is no JSON and stands behind the last."""
 
     @abstractmethod
     def recognises(self, request: Json) -> bool:
@@ -46,6 +61,24 @@ class WireFormat(ABC):
     @abstractmethod
     def response_attributes(self, response: Json) -> Attributes:
         """Id, model, finish reasons and usage of an answer, as far as they are there."""
+
+    def request_model(self, path: str, request: Json) -> str | None:
+        """Give the model that a request asks for; some have it in their path."""
+        return text(request.get("model"))
+
+    def is_streamed(self, path: str, request: Json) -> bool:
+        """Whether a request asks for a stream."""
+        return request.get("stream") is True
+
+    def splitter(self, content_type: str, *, streamed: bool) -> Splitter | None:
+        """Give what cuts an answer of that type into events, or None for one that is a whole."""
+        if "text/event-stream" in content_type:
+            return EventSplitter()
+        return ArraySplitter() if streamed and self.streams_arrays and "json" in content_type else None
+
+    def head(self, headers: Mapping[str, str]) -> Json:
+        """Give what the head of an answer says, as fields of the answer."""
+        return {}
 
     def fold(self, response: Json, event: Json) -> bool:
         """Fold one event of a stream into the answer so far; say whether the event bears content."""

@@ -2,63 +2,20 @@
 
 from __future__ import annotations
 
-import sys
 import weakref
 from collections.abc import AsyncIterator, Callable, Iterator
-from types import ModuleType
 from typing import Any
 
 import wrapt
-from opentelemetry.context import _SUPPRESS_INSTRUMENTATION_KEY, get_value
 
 from spanledger.guard import guarded
-from spanledger.wire.attempt import Attempt, Request, begin
-from spanledger.wire.formats import PATH_ENDS
+from spanledger.patching import Patch
+from spanledger.wire.attempt import Attempt, Request, begin, may_be_read
 from spanledger.wire.privacy import keep_identity_home
+from spanledger.wire.stream_usage import UsageFilter
 
-MODULES = ("httpx2", "httpx")
-
-_watched: dict[Any, Any] = {}
-"""Client classes with the wrapper of their ``send``."""
-_watching = False
-_waiting_for_imports = False
-
-
-def watch_clients() -> bool:
-    """Read the LLM traffic of both modules from now on; of one that is imported later, from then on.
-
-    Says whether that was already so.
-    """
-    global _watching, _waiting_for_imports  # noqa: PLW0603 - import hooks are for the life of a process
-    before, _watching = _watching, True
-    for name in MODULES:
-        if name in sys.modules:
-            _watch(sys.modules[name])
-        if not _waiting_for_imports:
-            wrapt.register_post_import_hook(_watch, name)
-    _waiting_for_imports = True
-    return before
-
-
-def unwatch_clients() -> None:
-    """Put the clients' own methods back; one that somebody has wrapped in turn stays, and lets all pass."""
-    global _watching  # noqa: PLW0603
-    _watching = False
-    for client_class, wrapper in _watched.items():
-        if client_class.__dict__.get("send") is wrapper:
-            client_class.send = wrapper.__wrapped__
-    _watched.clear()
-
-
-@guarded
-def _watch(module: ModuleType) -> None:
-    if not _watching:
-        return
-    for client_class, hook in ((module.Client, _send), (module.AsyncClient, _send_async)):
-        # httpx2 can pose as httpx: then both names mean one class.
-        if client_class not in _watched:
-            wrapper = wrapt.FunctionWrapper(client_class.send, hook, enabled=lambda: _watching)
-            client_class.send = _watched[client_class] = wrapper
+ASKED = "spanledger.asked_for_usage"
+"""An extension of a request whose answer has a chunk that the application did not ask for."""
 
 
 def _send(send: Callable[..., Any], _client: Any, args: tuple[Any, ...], kwargs: dict[str, Any]) -> Any:
@@ -89,17 +46,29 @@ async def _send_async(send: Callable[..., Any], _client: Any, args: tuple[Any, .
     return response
 
 
+PATCHES = tuple(
+    Patch(module, f"{class_name}.send", hook)
+    for module in ("httpx2", "httpx")
+    for class_name, hook in (("Client", _send), ("AsyncClient", _send_async))
+)
+
+
 @guarded
 def _begin(request: Any, **_options: Any) -> Attempt | None:
     url = request.url
     path = url.path
-    if request.method != "POST" or not path.endswith(PATH_ENDS) or get_value(_SUPPRESS_INSTRUMENTATION_KEY):
+    if not may_be_read(request.method, path):
         return None
     keep_identity_home(url.host, request.headers)
     # A body that is still a stream has no `_content`, and reading it is not ours to do.
     body = getattr(request, "_content", b"")
     port = url.port or (443 if url.scheme == "https" else 80)
-    return begin(Request(request.method, url.host, port, path, request.headers, body))
+    attempt = begin(Request(request.method, url.host, port, path, request.headers, body))
+    if attempt is not None and (asking := attempt.body_asking_usage()):
+        request._content, request.stream = asking, type(request.stream)(asking)
+        request.headers.update({"content-length": str(len(asking)), "accept-encoding": "identity"})
+        request.extensions = {**request.extensions, ASKED: True}
+    return attempt
 
 
 def _follow(attempt: Attempt, response: Any) -> None:
@@ -110,14 +79,20 @@ def _follow(attempt: Attempt, response: Any) -> None:
 
 @guarded
 def _follow_stream(attempt: Attempt, response: Any) -> bool | None:
-    content_type = response.headers.get("content-type", "")
+    attempt.answered(response.status_code, response.headers, is_decoded=response.is_closed)
+    usage = UsageFilter() if response.request.extensions.get(ASKED) and _is_plain_stream(response) else None
     if response.is_closed:
-        attempt.answered(response.status_code, content_type)
         attempt.read(response.content)
+        if usage is not None:
+            response._content = usage.feed(response.content) + usage.rest()
         return None
-    attempt.answered(response.status_code, content_type, response.headers.get("content-encoding", ""))
-    response.stream = WatchedStream(response.stream, attempt)
+    response.stream = WatchedStream(response.stream, attempt, usage)
     return True
+
+
+def _is_plain_stream(response: Any) -> bool:
+    headers = response.headers
+    return "event-stream" in headers.get("content-type", "") and "content-encoding" not in headers
 
 
 class WatchedStream(wrapt.ObjectProxy):  # type: ignore[type-arg]
@@ -126,18 +101,24 @@ class WatchedStream(wrapt.ObjectProxy):  # type: ignore[type-arg]
     It passes for the class that it wraps, which the modules check.
     """
 
-    def __init__(self, stream: Any, attempt: Attempt) -> None:
+    def __init__(self, stream: Any, attempt: Attempt, usage: UsageFilter | None) -> None:
         super().__init__(stream)
         self._self_attempt = attempt
+        self._self_usage = usage
         # Who drops a stream without closing it ends it by that.
         weakref.finalize(self, attempt.end)
 
     def __iter__(self) -> Iterator[bytes]:
-        attempt = self._self_attempt
+        attempt, usage = self._self_attempt, self._self_usage
         try:
             for chunk in self.__wrapped__:
                 attempt.read(chunk)
-                yield chunk
+                if usage is None:
+                    yield chunk
+                elif passing := usage.feed(chunk):
+                    yield passing
+            if usage is not None and (rest := usage.rest()):
+                yield rest
         except GeneratorExit:
             raise
         except BaseException as error:
@@ -147,12 +128,17 @@ class WatchedStream(wrapt.ObjectProxy):  # type: ignore[type-arg]
             attempt.end()
 
     async def __aiter__(self) -> AsyncIterator[bytes]:
-        attempt = self._self_attempt
+        attempt, usage = self._self_attempt, self._self_usage
         stream = self.__wrapped__.__aiter__()
         try:
             async for chunk in stream:
                 attempt.read(chunk)
-                yield chunk
+                if usage is None:
+                    yield chunk
+                elif passing := usage.feed(chunk):
+                    yield passing
+            if usage is not None and (rest := usage.rest()):
+                yield rest
         except GeneratorExit:
             raise
         except BaseException as error:

@@ -26,10 +26,14 @@ from spanledger.wire.format import (
 class AnthropicMessages(WireFormat):
     """``POST .../messages``; raw input tokens EXCLUDE cache reads and writes."""
 
-    path_end = "/messages"
+    path_ends: tuple[str, ...] = ("/messages",)
     operation = "chat"
     provider = "anthropic"
-    telling = re.compile(rb'"type"\s*:\s*"(message_start|message_delta|error)"')
+    telling = re.compile(
+        rb'"type"\s*:\s*"(message_start|message_delta|error|tool_use|input_json_delta|content_block_stop)"'
+    )
+    # The one with the stop reason has the final usage; litellm does not read the `message_stop` behind it.
+    last = re.compile(rb'"stop_reason"\s*:\s*"')
 
     def recognises(self, request: Json) -> bool:
         """A conversation has messages; OpenAI's ``/threads/{id}/messages`` has not."""

@@ -5,7 +5,9 @@ from __future__ import annotations
 from collections.abc import MutableMapping
 
 from spanledger.attributes import IDENTITY
-from spanledger.wire.providers import provider_of
+from spanledger.wire.providers import public_provider
+
+HEADER = "baggage"
 
 
 def keep_identity_home(host: str, headers: MutableMapping[str, str]) -> None:
@@ -14,11 +16,11 @@ def keep_identity_home(host: str, headers: MutableMapping[str, str]) -> None:
     An SDK that propagates its context (anthropic 2 does), or a tracer of the HTTP client, would send the user's and
     the task's names there. A gateway of one's own keeps getting them; a signed request stays as it was signed.
     """
-    carried = headers.get("baggage")
-    if not carried or not provider_of(host) or headers.get("authorization", "").startswith("AWS4"):
+    carried = headers.get(HEADER)
+    if not carried or not public_provider(host) or headers.get("authorization", "").startswith("AWS4"):
         return
     others = [entry for entry in carried.split(",") if entry.split("=")[0].strip() not in IDENTITY]
     if others:
-        headers["baggage"] = ",".join(others)
+        headers[HEADER] = ",".join(others)
     else:
-        del headers["baggage"]
+        del headers[HEADER]

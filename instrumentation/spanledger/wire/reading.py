@@ -5,7 +5,7 @@ from __future__ import annotations
 from spanledger import clock
 from spanledger.wire.decoding import LARGEST_BYTES, Decode, UnreadableError, decoder
 from spanledger.wire.format import Json, WireFormat, parse_object
-from spanledger.wire.sse import EventSplitter
+from spanledger.wire.splitting import Splitter
 
 
 class Reading:
@@ -13,6 +13,9 @@ class Reading:
 
     first_content_ns: int | None = None
     """When the first event that bears content arrived, in nanoseconds since the epoch."""
+
+    is_complete = False
+    """Whether nothing is to come any more, though the body may not have ended."""
 
     def __init__(self, decode: Decode) -> None:
         self._decode: Decode | None = decode
@@ -58,38 +61,49 @@ class EventReading(Reading):
     """A stream of events, folded into the answer it makes.
 
     Once content has begun, events that are only more of it are told by their bytes and not parsed, unless the
-    content itself is wanted.
+    content itself is wanted. The last of them is, in the end: some providers repeat the usage so far in each.
     """
 
-    def __init__(self, decode: Decode, wire_format: WireFormat, *, with_content: bool) -> None:
+    def __init__(self, decode: Decode, splitter: Splitter, wire_format: WireFormat, *, with_content: bool) -> None:
         super().__init__(decode)
-        self._splitter = EventSplitter()
+        self._split = splitter.feed
         self._format = wire_format
+        self._tells = wire_format.telling.search
+        self._end_mark = wire_format.end_mark
         self._with_content = with_content
         self._response: Json = {}
+        self._untold = b""
 
     def _read(self, data: bytes) -> None:
-        for event in self._splitter.feed(data):
-            if self.first_content_ns is None or self._with_content or self._format.telling.search(event):
+        for event in self._split(data):
+            if self.first_content_ns is None or self._with_content or self._tells(event):
                 self._fold(event)
+            elif event == self._end_mark:
+                self.is_complete = True
+            else:
+                self._untold = event
 
     def _fold(self, event: bytes) -> None:
+        self._untold = b""
         bears_content = self._format.fold(self._response, parse_object(event))
         if bears_content and self.first_content_ns is None:
             self.first_content_ns = clock.now_ns()
+        self.is_complete = event == self._end_mark or self._format.last.search(event) is not None
 
     def response(self) -> Json:
         """Give what the events have said."""
+        if self._untold:
+            self._fold(self._untold)
         return self._response
 
 
 def reading_of(
-    wire_format: WireFormat, content_type: str, content_encoding: str, *, with_content: bool
+    wire_format: WireFormat, content_type: str, content_encoding: str, *, streamed: bool, with_content: bool
 ) -> Reading | None:
     """Give the reading for an answer's headers, or None where it is neither events nor JSON."""
     decode = decoder(content_encoding)
     if decode is None:
         return None
-    if "event-stream" in content_type:
-        return EventReading(decode, wire_format, with_content=with_content)
+    if splitter := wire_format.splitter(content_type, streamed=streamed):
+        return EventReading(decode, splitter, wire_format, with_content=with_content)
     return JsonReading(decode) if "json" in content_type else None

@@ -23,10 +23,11 @@ from spanledger.wire.format import (
 class Responses(WireFormat):
     """``POST .../responses``; input tokens include cached ones, output tokens include reasoning."""
 
-    path_end = "/responses"
+    path_ends = ("/responses",)
     operation = "chat"
     provider = "openai"
     telling = re.compile(rb'"response"\s*:\s*\{|"type"\s*:\s*"error"')
+    last = re.compile(rb'"type"\s*:\s*"response\.(completed|incomplete|failed)"')
 
     def recognises(self, request: Json) -> bool:
         """It has an input, or goes on from a stored prompt, response or conversation."""

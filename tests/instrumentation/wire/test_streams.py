@@ -263,7 +263,7 @@ async def test_the_caller_sees_the_same_with_and_without(module, case, provider,
 @pytest.mark.parametrize("content_type", ["application/json", "text/event-stream"])
 def test_what_is_too_large_is_not_kept(module, content_type, encoding, provider, spans, chat, monkeypatch, caplog):
     """A body beyond the limit, or one that inflates beyond it, passes whole and is read no further."""
-    for reader in ("decoding", "reading", "sse"):
+    for reader in ("decoding", "reading", "splitting"):
         monkeypatch.setattr(f"spanledger.wire.{reader}.LARGEST_BYTES", 100)
     body = b'data: {"usage": {"prompt_tokens": 1}, "x": "' + b"x" * 1000 + b'"}\n\n'
     packed = gzip.compress(body) if encoding else body

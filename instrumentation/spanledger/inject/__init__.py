@@ -1,0 +1,1 @@
+"""The folder that ``spanledger run`` puts on the path of a program."""
