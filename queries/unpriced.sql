@@ -1,5 +1,5 @@
 -- title: Unpriced
--- purpose: Which calls have no price, and why? The work list for price overrides.
+-- purpose: Which calls have no price of ours, and why? The work list for price overrides.
 -- grain: one row a set of raw names and reason, most calls first
 -- parameters:
 --   since  DateTime64(9, 'UTC')  1970-01-01T00:00:00Z  calls that started at or after this time
@@ -18,6 +18,7 @@
 --   unpriced_calls       calls   calls without a known cost
 --   unpriced_tokens      tokens  input and output of these calls, as far as known; null when none told
 --   calls_without_usage  calls   calls among them that told no token counts
+--   reported_cost_calls  calls   calls that are booked at the cost that their emitter reported
 --   first_seen_at        time    start of the first of them; ISO 8601, UTC
 --   last_seen_at         time    start of the last of them
 -- chart: bar of unpriced_calls by request_model
@@ -27,9 +28,14 @@ SELECT
     c.response_model AS response_model,
     c.operation AS operation,
     c.price_status AS price_status,
-    count() AS unpriced_calls,
-    sum(coalesce(c.input_tokens + c.output_tokens, c.input_tokens, c.output_tokens)) AS unpriced_tokens,
-    countIf(c.input_tokens IS NULL AND c.output_tokens IS NULL) AS calls_without_usage,
+    countIf(c.cost_usd IS NULL) AS unpriced_calls,
+    if(
+        unpriced_calls = 0,
+        0,
+        sumIf(coalesce(c.input_tokens + c.output_tokens, c.input_tokens, c.output_tokens), c.cost_usd IS NULL)
+    ) AS unpriced_tokens,
+    countIf(c.cost_usd IS NULL AND c.input_tokens IS NULL AND c.output_tokens IS NULL) AS calls_without_usage,
+    countIf(c.price_card_id = 'reported') AS reported_cost_calls,
     concat(replaceOne(toString(min(c.started_at)), ' ', 'T'), 'Z') AS first_seen_at,
     concat(replaceOne(toString(max(c.started_at)), ' ', 'T'), 'Z') AS last_seen_at
 FROM calls AS c FINAL
@@ -39,6 +45,6 @@ WHERE c.started_at >= {since:DateTime64(9, 'UTC')} AND c.started_at < {until:Dat
   AND ({user:String} = '' OR c.user = {user:String})
   AND ({task:String} = '' OR c.task = {task:String})
   AND ({model:String} = '' OR c.request_model = {model:String} OR c.response_model = {model:String})
-  AND c.kind != 'tool' AND c.cost_usd IS NULL
+  AND c.kind != 'tool' AND (c.cost_usd IS NULL OR c.price_card_id = 'reported')
 GROUP BY provider, request_model, response_model, operation, price_status
-ORDER BY unpriced_calls DESC, provider, request_model, response_model, operation, price_status
+ORDER BY unpriced_calls + reported_cost_calls DESC, provider, request_model, response_model, operation, price_status

@@ -55,6 +55,31 @@ EMPTY_ROW: dict[str, Any] = {
     "is_deleted": 0,
 }
 
+MARCH_S = 1_772_323_200
+"""2026-03-01T00:00:00Z."""
+PRICE_ROWS: dict[str, dict[str, Any]] = {
+    "price_card": {
+        "card_id": "card-1", "provider": "openai", "model": "gpt-4o", "tier": "", "valid_from": MARCH_S,
+        "valid_to": MARCH_S + 86_400, "bands": [1000], "slots": [], "source": "override",
+        "source_version": "own.yaml 1", "catalogue_version": "v1", "recorded_at": MARCH_S,
+    },
+    "price_rate": {"card_id": "card-1", "band": 1, "slot": 0, "input": 2_500_000_001, "output": 10_000_000_000},
+    "repricing": {
+        "repricing_id": 1, "undoes": 0, "since": MARCH_S * 10**9, "until": (MARCH_S + 1) * 10**9,
+        "catalogue_version": "v1", "changed_calls": 2, "old_cost_usd": None, "new_cost_usd": Decimal("0.5"),
+        "complete": True, "recorded_at": MARCH_S * 10**3,
+    },
+    "display_rate": {
+        "currency": "EUR", "valid_from": MARCH_S + 86_400, "rate": Decimal("0.9"), "catalogue_version": "v1",
+    },
+}  # fmt: skip
+
+SPAN = {
+    "Timestamp": MARCH_S * 10**9 + 1, "TraceId": "t1", "SpanId": "s1", "ParentSpanId": "s0", "SpanName": "chat gpt-4o",
+    "SpanKind": "Client", "ServiceName": "app", "Duration": 10_000_000, "StatusCode": "Ok",
+}  # fmt: skip
+"""The span of call c01."""
+
 
 @pytest.fixture(scope="module")
 def empty_store(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Store]:
@@ -71,6 +96,8 @@ def store(empty_store: Store) -> Store:
     given = yaml.safe_load((Path(__file__).parent / "ledger.yaml").read_text("utf-8"))
     rows = [_stored({**EMPTY_ROW, **row}) for row in given]
     empty_store.insert("calls", tuple(EMPTY_ROW), list(zip(*(row.values() for row in rows), strict=True)))
+    for table, row in {**PRICE_ROWS, "otel_traces": SPAN}.items():
+        empty_store.insert(table, tuple(row), [[value] for value in row.values()])
     return empty_store
 
 

@@ -16,7 +16,7 @@ from spanledger_collector.query.ports import Answer, Asker
 
 UNPRICED = Answer(
     tuple(column.name for column in load()["unpriced"].columns),
-    [("house", "house-model", "", "chat", "unknown_model", 2, 70, 0, "2026-03-01T10:00:00Z", "")],
+    [("house", "house-model", "", "chat", "unknown_model", 2, 70, 0, 0, "2026-03-01T10:00:00Z", "")],
 )
 
 

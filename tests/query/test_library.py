@@ -46,7 +46,7 @@ def test_header_hints_name_columns(query: Query) -> None:
 @each_query
 def test_the_ledger_is_read_with_final(query: Query) -> None:
     """No question reads replaced rows."""
-    assert re.findall(r"\bFROM calls\b.*", query.sql) == ["FROM calls AS c FINAL"]
+    assert set(re.findall(r"\bFROM calls\b.*", query.sql)) <= {"FROM calls AS c FINAL"}
 
 
 @each_query
@@ -66,7 +66,8 @@ def test_costs_stand_beside_what_they_leave_out(query: Query) -> None:
 
 def test_the_same_filter_everywhere() -> None:
     """All questions filter by the same lines, so that a filter means the same in each."""
-    blocks = [FILTER.findall(" ".join(query.sql.split())) for query in load().values()]
+    filtering = [query for query in load().values() if {"since", "model"} <= {p.name for p in query.parameters}]
+    blocks = [FILTER.findall(" ".join(query.sql.split())) for query in filtering]
     assert {len(block) for block in blocks} == {1}
     assert len({block[0] for block in blocks}) == 1
 
@@ -91,7 +92,7 @@ def test_a_near_miss_gets_a_suggestion() -> None:
 
 def test_a_name_near_to_none_gets_the_list() -> None:
     """A name like no other is answered with all names."""
-    with pytest.raises(UnknownQueryError, match="there are: call_distribution, calls"):
+    with pytest.raises(UnknownQueryError, match="there are: cache_hits, call_distribution, call_usage, calls"):
         find("zzz")
 
 

@@ -10,7 +10,7 @@ from decimal import Decimal
 import pytest
 
 from spanledger_collector.errors import BadParameterError
-from spanledger_collector.query.library import parse
+from spanledger_collector.query.library import load, parse
 from spanledger_collector.query.ports import Answer
 from spanledger_collector.query.render import render
 from spanledger_collector.query.table import money
@@ -75,6 +75,20 @@ def test_table_on_a_terminal(monkeypatch: pytest.MonkeyPatch) -> None:
     render(QUERY, ANSWER, "table", stream)
     assert "─" in stream.getvalue()
     assert "\x1b[33m3 rows" in stream.getvalue()
+
+
+def test_a_course_is_drawn_on_a_terminal(monkeypatch: pytest.MonkeyPatch) -> None:
+    """What a question draws over time stands below its table as a line of blocks, and not in a pipe."""
+    query = load()["spend_trend"]
+    row = dict.fromkeys((column.name for column in query.columns), Decimal(0))
+    days = [{**row, "period": f"2026-03-0{day}", "total_cost_usd": cost} for day, cost in enumerate((1, None, 4, 8), 1)]
+    answer = Answer(tuple(row), [tuple(day.values()) for day in days])
+    stream = io.StringIO()
+    render(query, answer, "table", stream)
+    assert "█" not in stream.getvalue()
+    monkeypatch.setattr(stream, "isatty", lambda: True, raising=False)
+    render(query, answer, "table", stream)
+    assert "cost  ▂ ▅█" in stream.getvalue()
 
 
 def test_a_narrow_terminal_cuts_no_figure(monkeypatch: pytest.MonkeyPatch) -> None:

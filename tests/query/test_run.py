@@ -70,6 +70,13 @@ def test_the_largest_whole_number() -> None:
     assert bind(find("calls"), {"limit": "18446744073709551615"}, NOW)["limit"] == 2**64 - 1
 
 
+def test_one_of_several() -> None:
+    """A choice is one of those in the type; what else is written gets the list, before any statement runs."""
+    assert bind(find("spend"), {"by": "agent"}, NOW)["then"] == ""
+    with pytest.raises(BadParameterError, match="'by' does not take 'colour': it is one of team, agent, user, model,"):
+        bind(find("spend"), {"by": "colour"}, NOW)
+
+
 def test_an_unknown_parameter_gets_a_suggestion() -> None:
     """A mistyped parameter is answered with the one that was meant."""
     with pytest.raises(BadParameterError, match=r"takes no parameter 'agnet'; did you mean 'agent'\?"):

@@ -14,7 +14,10 @@ from starlette.testclient import TestClient
 
 from spanledger_collector.query.library import load
 
-UNPRICED_ROW = ("house", "house-model", "", "chat", "unknown_model", 2, None, 0, "2026-03-01T10:00:00Z", "")
+UNPRICED_ROW = tuple(
+    {"request_model": "house-model", "unpriced_tokens": None}.get(column.name, 0)
+    for column in load()["unpriced"].columns
+)
 
 
 @pytest.fixture

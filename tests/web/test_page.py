@@ -46,7 +46,8 @@ def tags(api: TestClient) -> StartTags:
 
 def test_the_page_and_all_it_names_are_served(api: TestClient, tags: StartTags) -> None:
     """Every script, sheet, picture and link of the page answers."""
-    named = {attributes.get("src") or attributes.get("href") for _, attributes in tags} - {None, "#answers"}
+    links = {attributes.get("src") or attributes.get("href") for _, attributes in tags} - {None}
+    named = {name for name in links if not name.startswith("#")}
     assert {"page.js", "page.css", "icon.svg"} <= named
     assert {name: api.get(f"/{name}").status_code for name in named} == dict.fromkeys(named, 200)
 
@@ -81,11 +82,26 @@ def test_the_policy_allows_only_own_files(api: TestClient, tags: StartTags) -> N
 def test_the_page_asks_questions_that_exist(tags: StartTags) -> None:
     """Each section's question is in the library, and takes the filters of the page."""
     asked = {attributes["data-query"]: attributes for _, attributes in tags if "data-query" in attributes}
-    assert {"spend_by_agent", "cost_per_task", "call_distribution", "unpriced", "calls"} <= asked.keys()
+    assert {"spend_by_agent", "top_tasks", "waste", "call_distribution", "unpriced", "calls"} <= asked.keys()
     filters = {attributes["name"] for tag, attributes in tags if tag == "select"}
     for name, attributes in asked.items():
         takes = {parameter.name for parameter in load()[name].parameters}
-        assert filters | ({"limit"} if "data-limit" in attributes else set()) <= takes
+        assert filters | ({"limit", "top"} & {key.removeprefix("data-") for key in attributes}) <= takes
+        columns = {column.name for column in load()[name].columns}
+        assert set((attributes.get("data-columns") or "").split()) <= columns
+
+
+def test_places_that_scripts_look_for_are_there(tags: StartTags) -> None:
+    """Each element that a script finds by its id is in the page."""
+    scripts = "".join(path.read_text("utf-8") for path in STATIC.glob("*.js"))
+    assert set(re.findall(r'getElementById\("([\w-]+)"\)', scripts)) <= {attributes.get("id") for _, attributes in tags}
+
+
+def test_scripts_ask_questions_that_exist() -> None:
+    """Each question that a script names is in the library."""
+    scripts = "".join(path.read_text("utf-8") for path in STATIC.glob("*.js"))
+    named = set(re.findall(r'(?:\bask|columnOf|library\.get)\("(\w+)"', scripts))
+    assert {"spend_total", "spend_trend", "task_timeline"} <= named <= set(load())
 
 
 def test_every_choice_has_a_label(api: TestClient) -> None:

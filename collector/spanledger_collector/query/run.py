@@ -19,6 +19,7 @@ _EARLIEST = datetime(1970, 1, 1, tzinfo=UTC)
 _LATEST = datetime(2262, 1, 1, tzinfo=UTC)
 """DateTime64(9) ends in April 2262, and no call is older than the epoch."""
 _LARGEST_UINT64 = 2**64 - 1
+_CHOICE = re.compile(r"'([^']*)'")
 
 
 class StoreAsker:
@@ -74,7 +75,9 @@ def bind(query: Query, texts: Mapping[str, str], now: datetime | None = None) ->
 def _value(parameter: Parameter, text: str, now: datetime) -> Any:
     try:
         if parameter.type.startswith("DateTime64"):
-            return _time(text, now)
+            return instant(text, now)
+        if parameter.type.startswith("Enum"):
+            return _one_of(text, _CHOICE.findall(parameter.type))
         return _whole_number(text) if parameter.type == "UInt64" else text
     except (ValueError, OverflowError) as reason:
         raise BadParameterError(
@@ -83,13 +86,20 @@ def _value(parameter: Parameter, text: str, now: datetime) -> Any:
         ) from None
 
 
+def _one_of(text: str, choices: list[str]) -> str:
+    if text not in choices:
+        raise ValueError(f"it is one of {', '.join(choice or repr(choice) for choice in choices)}")
+    return text
+
+
 def _whole_number(text: str) -> int:
     if not re.fullmatch(r"[0-9]{1,20}", text) or int(text) > _LARGEST_UINT64:
         raise ValueError("write a whole number")
     return int(text)
 
 
-def _time(text: str, now: datetime) -> str:
+def instant(text: str, now: datetime) -> str:
+    """``YYYY-MM-DD hh:mm:ss.nnnnnnnnn`` in UTC, from ISO 8601 or an age before ``now``; else ``ValueError``."""
     if ago := _AGO.fullmatch(text):
         moment = now - timedelta(**{_AGO_UNITS[ago[2]]: int(ago[1])})
         nanoseconds = f"{moment.microsecond:06d}000"

@@ -5,9 +5,13 @@
     GET /                     the page                 GET /healthz   the process is alive
     GET /api/queries          every question           GET /readyz    200, or 503 where health says not ready
     GET /api/queries/{name}   one answer               GET /metrics   Prometheus exposition
+    GET /api/status           rows, bytes, what waits
+    GET /charts/{name}        the charting library of the page
+    POST /api/prices/{what}   change prices, from this machine alone: see ``prices``
 
 An answer takes the question's parameters from the query string, and ``format=json|jsonl|csv``. An error is
-``{"error": text}`` with 404 (no such question), 400 (a parameter) or 503 (the store did not answer).
+``{"error": text}`` with 404 (no such question), 400 (a parameter), 401 and 403 (the token) or 503 (the store did not
+answer).
 """
 
 from __future__ import annotations
@@ -30,12 +34,17 @@ from starlette.responses import JSONResponse, Response
 from starlette.routing import Mount, Route
 from starlette.staticfiles import StaticFiles
 
-from spanledger_collector.errors import BadParameterError, RetryableError, UnknownQueryError
+from spanledger_collector.access import Access, ForbiddenError
+from spanledger_collector.errors import BadInputError, BadParameterError, RetryableError, UnknownQueryError
+from spanledger_collector.price.desk import PriceDesk
 from spanledger_collector.query.library import Query, find, load
 from spanledger_collector.query.ports import Asker, Store
 from spanledger_collector.query.render import render
 from spanledger_collector.query.run import StoreAsker
+from spanledger_collector.web.charts import chart_route
+from spanledger_collector.web.guard import Guard, narrowed
 from spanledger_collector.web.headers import SecurityHeaders
+from spanledger_collector.web.prices import price_routes
 
 MEDIA_TYPES = {"json": "application/json", "jsonl": "application/x-ndjson", "csv": "text/csv"}
 _CONCURRENT_ANSWERS = 4
@@ -47,11 +56,15 @@ def create_app(
     *,
     health: Callable[[], Mapping[str, Any]],
     registry: CollectorRegistry = REGISTRY,
+    access: Access | None = None,
+    desk: PriceDesk | None = None,
+    status: Callable[[], Mapping[str, Any]] | None = None,
 ) -> Starlette:
     """The API on ``store``.
 
     ``health`` tells the state of the collector as JSON; ``"ready": true`` in it makes ``/readyz`` answer 200.
-    ``registry`` holds what ``/metrics`` exposes.
+    ``registry`` holds what ``/metrics`` exposes. ``access`` says who may ask; everyone where it is not given.
+    Without a ``desk`` prices cannot be changed. ``status`` tells how much there is, for ``/api/status``.
     """
     asker = StoreAsker(store)
     limiter = CapacityLimiter(_CONCURRENT_ANSWERS)
@@ -67,11 +80,14 @@ def create_app(
         exposition = await run_sync(generate_latest, registry)
         return Response(exposition, headers={"Content-Type": CONTENT_TYPE_LATEST})
 
+    async def how_much(_: Request) -> Response:
+        return JSONResponse(await run_sync(status, limiter=limiter) if status else None)
+
     async def catalogue(_: Request) -> Response:
         return JSONResponse([describe(query) for query in load().values()])
 
     async def answer(request: Request) -> Response:
-        texts = dict(request.query_params)
+        texts = narrowed(request, request.query_params)
         form = texts.pop("format", "json")
         if form not in MEDIA_TYPES:
             raise BadParameterError(f"there is no format {form!r} here; there are: {', '.join(MEDIA_TYPES)}")
@@ -86,12 +102,17 @@ def create_app(
             Route("/metrics", metrics),
             Route("/api/queries", catalogue),
             Route("/api/queries/{name}", answer),
+            *(price_routes(desk) if desk else ()),
+            *((Route("/api/status", how_much),) if status else ()),
+            chart_route,
             Mount("/", StaticFiles(directory=str(static), html=True)),
         ],
-        middleware=[Middleware(SecurityHeaders)],
+        middleware=[Middleware(SecurityHeaders), Middleware(Guard, access=access or Access())],
         exception_handlers={
             UnknownQueryError: _not_found,
             BadParameterError: _bad_request,
+            BadInputError: _bad_request,
+            ForbiddenError: _forbidden,
             RetryableError: _try_again,
             HTTPException: _refused,
             Exception: _unexpected,
@@ -116,6 +137,10 @@ async def _not_found(_: Request, error: Exception) -> Response:
 
 async def _bad_request(_: Request, error: Exception) -> Response:
     return JSONResponse({"error": str(error)}, status_code=400)
+
+
+async def _forbidden(_: Request, error: Exception) -> Response:
+    return JSONResponse({"error": str(error)}, status_code=403)
 
 
 async def _try_again(_: Request, error: Exception) -> Response:

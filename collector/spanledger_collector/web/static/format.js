@@ -24,9 +24,10 @@ export function cell(column, value) {
 export function money(text) {
   const amount = Number(text);
   const size = Math.abs(amount);
+  const sign = amount < 0 ? "-" : "";
   if (size >= 1 || size === 0) {
-    return `$${amount.toLocaleString("en", { minimumFractionDigits: 2, maximumFractionDigits: 2 })}`;
+    return `${sign}$${size.toLocaleString("en", { minimumFractionDigits: 2, maximumFractionDigits: 2 })}`;
   }
-  if (size >= 0.01) return `$${amount.toFixed(4)}`;
-  return `$${amount.toLocaleString("en", { maximumSignificantDigits: 2 })}`;
+  if (size >= 0.01) return `${sign}$${size.toFixed(4)}`;
+  return `${sign}$${size.toLocaleString("en", { maximumSignificantDigits: 2 })}`;
 }

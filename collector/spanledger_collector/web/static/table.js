@@ -1,8 +1,10 @@
 // An answer as a table that a screen reader can walk: caption, column and row headers, a bar where it helps.
 
 import { cell, heading, isNumber } from "./format.js";
+import { linkOf } from "./state.js";
 
 const WARNING_COLUMNS = new Set(["unpriced_calls", "tool_errors", "errors", "failed_calls"]);
+const PROSE_COLUMNS = new Set(["rule_text", "meaning"]);
 
 export function element(tag, properties = {}, ...children) {
   const node = Object.assign(document.createElement(tag), properties);
@@ -10,15 +12,25 @@ export function element(tag, properties = {}, ...children) {
   return node;
 }
 
-export function table(query, rows) {
+// An answer that did not change is left alone, with the reader's selection and focus in it.
+const shownAnswers = new WeakMap();
+export function changed(place, answer) {
+  const text = JSON.stringify([location.search, answer]);
+  if (shownAnswers.get(place) === text) return false;
+  shownAnswers.set(place, text);
+  return true;
+}
+
+// `names` are columns to show instead of those of the question's own table form.
+export function table(query, rows, { limit = rows.length, names = query.table } = {}) {
   if (rows.length === 0) return element("p", { className: "quiet", textContent: "Nothing in this period." });
-  const columns = query.table.map((name) => query.columns.find((column) => column.name === name));
+  const columns = names.map((name) => query.columns.find((column) => column.name === name));
   const head = columns.map((column) =>
     element("th", { scope: "col", className: kind(column), title: column.meaning, textContent: heading(column) }));
   if (hasBars(query)) head.push(element("td"));
-  const largest = Math.max(...rows.map((row) => Number(row[query.chart.value])));
-  const body = rows.map((row) => {
-    const cells = columns.map((column, place) => valueCell(column, row[column.name], place === 0));
+  const largest = Math.max(...rows.map((row) => Math.abs(row[query.chart.value])));
+  const body = rows.slice(0, limit).map((row) => {
+    const cells = columns.map((column, place) => valueCell(column, row, place === 0));
     if (hasBars(query)) cells.push(barCell(Number(row[query.chart.value]), largest));
     return element("tr", {}, ...cells);
   });
@@ -26,29 +38,54 @@ export function table(query, rows) {
     element("caption", { textContent: `${query.title}: ${query.purpose}` }),
     element("thead", {}, element("tr", {}, ...head)),
     element("tbody", {}, ...body));
-  const frame = element("div", { className: "scroll", tabIndex: 0 }, grid);
-  frame.setAttribute("role", "region");
-  frame.setAttribute("aria-label", query.title);
-  return frame;
+  const hidden = rows.length - body.length;
+  return hidden > 0 ? frame(query.title, grid, `and ${hidden.toLocaleString("en")} more`) : frame(query.title, grid);
+}
+
+// A region that scrolls by itself, by keyboard too.
+export function frame(label, grid, note = "") {
+  const region = element("div", { className: "scroll", tabIndex: 0 }, grid);
+  if (note) region.append(element("p", { className: "quiet more", textContent: note }));
+  region.setAttribute("role", "region");
+  region.setAttribute("aria-label", label);
+  return region;
+}
+
+// Puts a fresh answer where the old one stood, scrolled and focused as that was.
+export function replace(place, fresh) {
+  const old = place.querySelector(".scroll");
+  const scrolled = old?.scrollLeft ?? 0;
+  const wasFocused = old === document.activeElement;
+  const focusedLink = place.contains(document.activeElement) ? document.activeElement.getAttribute("href") : null;
+  place.replaceChildren(fresh);
+  fresh.scrollLeft = scrolled;
+  if (wasFocused) fresh.focus();
+  else if (focusedLink) place.querySelector(`a[href="${CSS.escape(focusedLink)}"]`)?.focus();
 }
 
 const hasBars = (query) => ["bar", "stack"].includes(query.chart.kind);
 const kind = (column) => (isNumber(column) ? "number" : "");
 
-function valueCell(column, value, isFirst) {
+export function linked(text, href) {
+  return href ? element("a", { href, textContent: text }) : text;
+}
+
+function valueCell(column, row, isFirst) {
+  const value = row[column.name];
   const text = cell(column, value);
-  const node = element(isFirst ? "th" : "td", { className: kind(column), textContent: text });
+  const node = element(isFirst ? "th" : "td", { className: kind(column) }, linked(text, linkOf(column.name, row)));
   if (isFirst) Object.assign(node, { scope: "row", title: text });
   if (WARNING_COLUMNS.has(column.name) && value > 0) node.classList.add("warning");
   if (column.name === "status" && value === "error") node.classList.add("failure");
+  if (PROSE_COLUMNS.has(column.name)) node.classList.add("prose");
   return node;
 }
 
 // The bar repeats a figure of its row, so that it is nothing to a screen reader.
 function barCell(value, largest) {
-  const bar = element("div", { className: "bar" });
-  bar.style.width = `${largest > 0 ? (100 * value) / largest : 0}%`;
-  const frame = element("td", { className: "bars" }, bar);
-  frame.setAttribute("aria-hidden", "true");
-  return frame;
+  const bar = element("div", { className: value < 0 ? "bar less" : "bar" });
+  bar.style.width = `${largest > 0 ? (100 * Math.abs(value)) / largest : 0}%`;
+  const place = element("td", { className: "bars" }, bar);
+  place.setAttribute("aria-hidden", "true");
+  return place;
 }

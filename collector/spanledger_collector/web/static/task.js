@@ -1,0 +1,91 @@
+// A task: its totals, what was wasted in it, and its calls as a waterfall over time with cost, tokens and cache.
+
+import { ask, library } from "./api.js";
+import { cell, money } from "./format.js";
+import { filtersOf, link } from "./state.js";
+import { changed, element, frame, linked, replace, table } from "./table.js";
+
+const FINDING = ["rule", "about", "calls", "wasted_cost_usd", "rule_text"];
+const PARTS = ["part", "difference_usd", "this_task", "median", "unit", "meaning"];
+const timeline = document.getElementById("timeline");
+const explanation = document.getElementById("task-explanation");
+const findings = document.getElementById("task-waste");
+
+// Shows the task unless something else is looked at by then; returns its totals.
+export async function showTask(asked, isLatest) {
+  const { task } = asked;
+  explain(asked, isLatest).catch(() => {});
+  const [[totals], calls, waste] = await Promise.all([
+    ask("spend_total", { task }), ask("task_timeline", { task }), ask("waste", { task }),
+  ]);
+  if (!isLatest()) return totals;
+  document.getElementById("task-name").textContent = task;
+  if (changed(timeline, calls)) replace(timeline, calls.length ? waterfall(task, calls) : nothing());
+  findings.closest("section").hidden = waste.length === 0;
+  if (changed(findings, waste)) replace(findings, table(library.get("waste"), waste, { names: FINDING }));
+  return totals;
+}
+
+// The task beside the median task of its agent, within the period: what the difference is made of.
+async function explain(asked, isLatest) {
+  const parts = await ask("explain_task", { since: filtersOf(asked).since, explained: asked.task });
+  if (!isLatest()) return;
+  const [first] = parts;
+  const section = explanation.closest("section");
+  section.hidden = !first || first.median_task === first.task;
+  if (section.hidden || !changed(explanation, parts)) return;
+  document.getElementById("task-beside").replaceChildren(
+    `${money(first.task_cost_usd)} beside ${money(first.median_cost_usd)} of `,
+    linked(first.median_task, link({ task: first.median_task })),
+    `, the median of ${first.tasks_compared.toLocaleString("en")} tasks of ${first.agent} in this period.`);
+  const telling = parts.filter((part) => Number(part.difference_usd) !== 0);
+  replace(explanation, table(library.get("explain_task"), telling, { names: PARTS }));
+}
+
+const nothing = () => element("p", { className: "quiet", textContent: "No call names this task." });
+
+function waterfall(task, calls) {
+  const end = Math.max(...calls.map((call) => call.offset_ms + call.duration_ms), 1);
+  const heads = [
+    ["at", "number wide"], ["call", ""], ["agent", "wide"], ["input", "number wide"], ["cached", "number wide"], ["output", "number wide"],
+    ["cost", "number"], ["so far", "number wide"], [`0 to ${span(end)}`, "lane"],
+  ].map(([textContent, className]) => element("th", { scope: "col", className, textContent }));
+  const grid = element("table", { className: "waterfall" },
+    element("caption", { textContent: `Calls of ${task} in order of their start` }),
+    element("thead", {}, element("tr", {}, ...heads)),
+    element("tbody", {}, ...calls.map((call) => waterfallRow(task, call, end))));
+  return frame("Timeline", grid);
+}
+
+function waterfallRow(task, call, end) {
+  const tokens = (name) => cell({ unit: "tokens" }, call[name]);
+  const cached = call.input_tokens > 0 && call.cache_read_tokens !== null ? call.cache_read_tokens / call.input_tokens : null;
+  const name = element("th", { scope: "row" },
+    element("span", { className: `kind ${call.kind}`, textContent: call.kind }), " ",
+    linked(call.name, link({ task, call: call.call_id, at: "" })));
+  if (call.status === "error") name.append(element("span", { className: "failure", title: call.error_type, textContent: " failed" }));
+  const unpriced = call.cost_usd === null && call.kind !== "tool";
+  const number = (textContent, more = "") => element("td", { className: `number ${more}`, textContent });
+  const cost = number(call.kind === "tool" ? "" : cell({ unit: "USD" }, call.cost_usd), unpriced ? "warning" : "");
+  if (unpriced) cost.title = `no price: ${call.price_status}`;
+  return element("tr", {},
+    number(span(call.offset_ms), "wide"), name, element("td", { className: "wide", textContent: call.agent || "–" }),
+    number(call.kind === "tool" ? "" : tokens("input_tokens"), "wide"),
+    number(call.kind === "tool" ? "" : cell({ unit: "share" }, cached), "wide"),
+    number(call.kind === "tool" ? "" : tokens("output_tokens"), "wide"),
+    cost, number(call.cost_so_far_usd === null ? "" : money(call.cost_so_far_usd), "wide"), lane(call, end));
+}
+
+function lane(call, end) {
+  const bar = element("div", { className: `bar ${call.kind} ${call.status}` });
+  bar.style.marginInlineStart = `${(100 * call.offset_ms) / end}%`;
+  bar.style.width = `${Math.max((100 * call.duration_ms) / end, 0.4)}%`;
+  return element("td", { className: "lane", title: `${span(call.duration_ms)}` }, bar);
+}
+
+function span(milliseconds) {
+  if (milliseconds < 1000) return `${Math.round(milliseconds)} ms`;
+  const seconds = milliseconds / 1000;
+  if (seconds < 120) return `${seconds.toFixed(1)} s`;
+  return seconds < 7200 ? `${(seconds / 60).toFixed(1)} min` : `${(seconds / 3600).toFixed(1)} h`;
+}

@@ -1,0 +1,96 @@
+-- title: Top tasks
+-- purpose: Which tasks were the dearest, and how do they stand beside the median task of their agent?
+-- grain: one row a task, dearest first; a task belongs to the agent that spent most on it
+-- parameters:
+--   since  DateTime64(9, 'UTC')  1970-01-01T00:00:00Z  calls that started at or after this time
+--   until  DateTime64(9, 'UTC')  2262-01-01T00:00:00Z  calls that started before this time
+--   team   String                ''                    only this team; '' is all
+--   agent  String                ''                    only this agent; '' is all
+--   user   String                ''                    only this user; '' is all
+--   task   String                ''                    only this task; '' is all
+--   model  String                ''                    only this model, asked for or answering; '' is all
+--   top    UInt64                20                    how many rows; 0 is all
+-- columns:
+--   task                 name    task id
+--   agent                name    agent that spent most on it, or (no agent)
+--   team                 name    team that paid most of it, or (no team)
+--   first_call_at        time    start of its first call; ISO 8601, UTC
+--   elapsed_ms           ms      start of the first call to the end of the last
+--   calls                calls   all its calls, tool executions included
+--   failed_calls         calls   calls that failed
+--   total_input_tokens   tokens  all input, cache reads and writes included; null when no call told
+--   total_output_tokens  tokens  all output, reasoning included
+--   median_cost_usd      USD     cost of the median task of the agent: one that a task really had
+--   times_median         ratio   total_cost_usd / median_cost_usd
+--   is_outlier           flag    whether it cost at least three times the median of an agent with five tasks or more
+--   total_cost_usd       USD     cost of the priced calls; null when none is priced
+--   unpriced_calls       calls   billable calls without a known cost, which total_cost_usd leaves out
+--   unpriced_tokens      tokens  input and output of those calls, as far as known; null when none told
+-- chart: bar of total_cost_usd by task
+-- table:
+--   task agent team first_call_at calls failed_calls total_cost_usd median_cost_usd times_median is_outlier
+--   unpriced_calls
+WITH
+    c.kind != 'tool' AND c.cost_usd IS NULL AS is_unpriced,
+    coalesce(c.input_tokens + c.output_tokens, c.input_tokens, c.output_tokens) AS known_tokens,
+    spent AS (
+        SELECT
+            c.task AS task_name,
+            argMax(c.agent, (c.agent_cost_usd, c.agent)) AS agent_name,
+            argMax(c.team, (c.agent_cost_usd, c.team)) AS team_name,
+            min(c.first_start) AS task_start,
+            max(c.last_end) AS task_end,
+            sum(c.agent_calls) AS task_calls,
+            sum(c.agent_failed_calls) AS task_failed_calls,
+            sum(c.agent_input_tokens) AS task_input_tokens,
+            sum(c.agent_output_tokens) AS task_output_tokens,
+            sum(c.agent_known_cost_usd) AS task_cost_usd,
+            sum(c.agent_unpriced_calls) AS task_unpriced_calls,
+            sum(c.agent_unpriced_tokens) AS task_unpriced_tokens
+        FROM (
+            SELECT
+                c.task AS task,
+                c.agent AS agent,
+                c.team AS team,
+                min(c.started_at) AS first_start,
+                max(toUnixTimestamp64Nano(c.started_at) + toInt64(c.duration_ms * 1000000)) AS last_end,
+                count() AS agent_calls,
+                countIf(c.status = 'error') AS agent_failed_calls,
+                sum(c.input_tokens) AS agent_input_tokens,
+                sum(c.output_tokens) AS agent_output_tokens,
+                sum(c.cost_usd) AS agent_known_cost_usd,
+                coalesce(agent_known_cost_usd, 0) AS agent_cost_usd,
+                countIf(is_unpriced) AS agent_unpriced_calls,
+                sumIf(known_tokens, is_unpriced) AS agent_unpriced_tokens
+            FROM calls AS c FINAL
+            WHERE c.started_at >= {since:DateTime64(9, 'UTC')} AND c.started_at < {until:DateTime64(9, 'UTC')}
+              AND ({team:String} = '' OR c.team = {team:String})
+              AND ({agent:String} = '' OR c.agent = {agent:String})
+              AND ({user:String} = '' OR c.user = {user:String})
+              AND ({task:String} = '' OR c.task = {task:String})
+              AND ({model:String} = '' OR c.request_model = {model:String} OR c.response_model = {model:String})
+              AND c.task != ''
+            GROUP BY task, agent, team
+        ) AS c
+        GROUP BY task_name
+    )
+SELECT
+    task_name AS task,
+    if(agent_name = '', '(no agent)', agent_name) AS agent,
+    if(team_name = '', '(no team)', team_name) AS team,
+    concat(replaceOne(toString(task_start), ' ', 'T'), 'Z') AS first_call_at,
+    (task_end - toUnixTimestamp64Nano(task_start)) / 1000000 AS elapsed_ms,
+    task_calls AS calls,
+    task_failed_calls AS failed_calls,
+    task_input_tokens AS total_input_tokens,
+    task_output_tokens AS total_output_tokens,
+    quantileExactLow(0.5)(task_cost_usd) OVER of_agent AS median_cost_usd,
+    toFloat64(total_cost_usd) / nullIf(toFloat64(median_cost_usd), 0) AS times_median,
+    CAST(coalesce(times_median >= 3, false) AND count(task_cost_usd) OVER of_agent >= 5 AS Bool) AS is_outlier,
+    task_cost_usd AS total_cost_usd,
+    task_unpriced_calls AS unpriced_calls,
+    if(unpriced_calls = 0, 0, task_unpriced_tokens) AS unpriced_tokens
+FROM spent
+WINDOW of_agent AS (PARTITION BY agent_name)
+ORDER BY total_cost_usd DESC NULLS LAST, calls DESC, task
+LIMIT if({top:UInt64} = 0, 18446744073709551615, {top:UInt64})
