@@ -4,7 +4,7 @@ VENV   := .venv
 BIN    := $(VENV)/bin
 DATA   ?= .data
 
-.PHONY: run test test-long lint format bench-merge bench-price lock clean
+.PHONY: run test test-long lint format bench bench-merge bench-price bench-query dashboards chromium lock clean
 
 run: $(VENV)/.run  ## collector, stand-in provider and demo agents; Ctrl-C stops it
 	@$(BIN)/spanledger demo --serve --data $(DATA)
@@ -24,11 +24,23 @@ format: $(VENV)/.test  ## what ruff can mend by itself
 	@$(BIN)/ruff check --fix .
 	@$(BIN)/ruff format .
 
+bench: $(VENV)/.test  ## spans a second, stage by stage and end to end
+	@$(BIN)/python benchmarks/ingest.py
+
 bench-merge: $(VENV)/.test  ## what normalising and merging cost a span
 	@$(BIN)/python benchmarks/merge.py
 
 bench-price: $(VENV)/.test  ## what pricing costs a call
 	@$(BIN)/python benchmarks/price.py
+
+bench-query: $(VENV)/.test  ## milliseconds a question takes on ten million calls
+	@$(BIN)/python benchmarks/query.py
+
+dashboards: $(VENV)/.test  ## deploy/grafana from queries/
+	@$(BIN)/python -m spanledger_collector.grafana deploy/grafana
+
+chromium:  ## Debian's Chromium, for the browser tests
+	@scripts/install-chromium
 
 lock: $(VENV)/.test  ## refresh locks/: exact versions with hashes, no index address
 	@$(BIN)/uv pip compile -q --upgrade --universal --generate-hashes --no-emit-index-url --no-annotate --no-header \

@@ -4,9 +4,17 @@ from __future__ import annotations
 
 import sys
 
+from spanledger import run
+
 
 def main() -> None:
-    """Run the command line; where only the app side is installed, say what is missing."""
+    """Run the command line; where only the app side is installed, say what is missing.
+
+    ``run`` needs that side only.
+    """
+    if sys.argv[1:2] == ["run"]:
+        run.main(sys.argv[2:])
+        return
     try:
         from spanledger_collector.cli import commands
     except ModuleNotFoundError as error:

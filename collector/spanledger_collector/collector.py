@@ -2,21 +2,47 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+import asyncio
+import logging
+import math
+from collections.abc import Iterator, Sequence
 from contextlib import ExitStack, contextmanager
 from typing import Any
 
-from spanledger_collector.batcher import Batcher
+from spanledger_collector.access import Access, load_access
 from spanledger_collector.config import Address, Settings
 from spanledger_collector.errors import DataDirectoryHeldError
+from spanledger_collector.export.cluster import LOCAL, on_cluster
 from spanledger_collector.export.data_directory import DataDirectory, Holder
 from spanledger_collector.export.ledger import Ledger
 from spanledger_collector.export.migrate import migrate
-from spanledger_collector.export.store import Store, open_embedded, open_server
-from spanledger_collector.pipeline import Pipeline
-from spanledger_collector.price import Catalogue
+from spanledger_collector.export.retention import apply_retention
+from spanledger_collector.export.status import status_of
+from spanledger_collector.export.store import Store, open_embedded, open_server, sync_inserts
+from spanledger_collector.journal import (
+    BatchLimits,
+    Bounds,
+    Consumer,
+    DeadLetters,
+    Entry,
+    Intake,
+    Journal,
+    ReadYourWrites,
+    lag_s,
+    show_depth,
+)
+from spanledger_collector.pipeline import Pipeline, leads_to_ledger
+from spanledger_collector.price.desk import PriceDesk
+from spanledger_collector.receive.entrance import Entrance
+from spanledger_collector.receive.screen import Screen
 from spanledger_collector.receive.serve import HttpServer, OtlpServers
 from spanledger_collector.web.api import create_app
+from spanledger_collector.web.health import StoreProbe, state_of
+
+_log = logging.getLogger(__name__)
+
+JOURNAL_FILE = "journal.db"
+DEAD_LETTER_FOLDER = "dead_letter"
 
 
 @contextmanager
@@ -29,13 +55,16 @@ def open_store(settings: Settings) -> Iterator[Store]:
     """
     directory = None
     if settings.clickhouse:
-        store = open_server(settings.clickhouse, timeout_s=settings.connect_timeout_s)
+        store = open_server(settings.clickhouse, settings.cluster, timeout_s=settings.connect_timeout_s)
     else:
         directory = DataDirectory(settings.data)
         directory.acquire()
         store = open_embedded(directory.store_path)
     try:
-        migrate(store)
+        migrate(store, settings.cluster)
+        if not settings.clickhouse:
+            # A server's own settings say what its inserts survive: replicas serve the same end.
+            sync_inserts(store)
         yield store
     finally:
         store.close()
@@ -55,6 +84,8 @@ def open_store_or_find_holder(settings: Settings) -> Iterator[Store | Holder]:
         found: Store | Holder
         try:
             found = stack.enter_context(open_store(settings))
+            if not settings.clickhouse:
+                process_leftovers(settings, found)
         except DataDirectoryHeldError:
             holder = DataDirectory(settings.data).holder()
             if holder is None or not holder.api:
@@ -63,27 +94,82 @@ def open_store_or_find_holder(settings: Settings) -> Iterator[Store | Holder]:
         yield found
 
 
+def open_journal(settings: Settings) -> Journal:
+    """The journal in the data directory, whichever the store is.
+
+    Raises:
+        DataDirectoryHeldError: another collector has it.
+        JournalDamagedError: it cannot be read.
+    """
+    bounds = Bounds(settings.journal_max_bytes, settings.journal_max_age_s, settings.min_free_bytes)
+    return Journal(settings.data / JOURNAL_FILE, bounds)
+
+
+def journal_consumer(settings: Settings, journal: Journal, pipeline: Pipeline) -> Consumer:
+    """What takes requests from ``journal`` through ``pipeline``."""
+
+    def process(entries: Sequence[Entry]) -> None:
+        pipeline.process([request for e in entries if leads_to_ledger(request := e.request.parse())])
+
+    limits = BatchLimits(settings.batch_spans, settings.batch_bytes, settings.batch_wait_ms / 1000)
+    return Consumer(journal, process, DeadLetters(settings.data / DEAD_LETTER_FOLDER), limits)
+
+
+def process_leftovers(settings: Settings, store: Store) -> None:
+    """Take to the store what a collector that was killed had acknowledged and left in its journal."""
+    if not (settings.data / JOURNAL_FILE).exists():
+        return
+    journal = open_journal(settings)
+    try:
+        if journal.depth.entries:
+            desk = PriceDesk(store, settings.prices, settings.newer_price_list)
+            consumer = journal_consumer(settings, journal, Pipeline(Ledger(store), desk.load()))
+            consumer.start()
+            consumer.stop(drain_s=math.inf)
+    finally:
+        journal.close()
+
+
 class Collector:
     """Everything ``spanledger serve`` runs, in one event loop."""
 
     def __init__(self, settings: Settings, store: Store) -> None:
         self._settings = settings
+        self._store = store
         self._ready = False
-        pipeline = Pipeline(Ledger(store), Catalogue.load())
-        self._batcher = Batcher(
-            pipeline.process,
-            batch_spans=settings.batch_spans,
-            batch_wait_ms=settings.batch_wait_ms,
+        apply_retention(store, settings.retention_days, LOCAL if settings.cluster else "", on_cluster(settings.cluster))
+        desk = PriceDesk(store, settings.prices, settings.newer_price_list)
+        pipeline = Pipeline(Ledger(store), desk.load())
+        desk.use = pipeline.use
+        self._journal = open_journal(settings)
+        self._consumer = journal_consumer(settings, self._journal, pipeline)
+        self._intake = Intake(
+            self._journal,
+            wanted=leads_to_ledger,
+            arrived=self._consumer.arrived,
             max_pending_bytes=settings.max_pending_bytes,
         )
+        show_depth(self._journal)
+        self._store_probe = StoreProbe(store)
+        self.reading = ReadYourWrites(store, self._consumer.catch_up)
+        """The store for questions: an answer holds all that was acknowledged before."""
         self._grpc = Address.parse(settings.otlp_grpc)
         self._http = Address.parse(settings.otlp_http)
         self._api = Address.parse(settings.api)
+        access = load_access(settings.tokens)
         self._otlp_servers = OtlpServers(
-            self._batcher, self._grpc, self._http, max_request_bytes=settings.max_request_bytes
+            Entrance(self._intake, access, Screen.of(settings)),
+            self._grpc,
+            self._http,
+            max_request_bytes=settings.max_request_bytes,
+            certificate=settings.certificate,
         )
-        app = create_app(store, health=self.health)
-        self._api_server = HttpServer(app, self._api.host, self._api.port, flag="--api")
+        app = create_app(self.reading, health=self.health, access=access, desk=desk, status=self.status)
+        self._api_server = HttpServer(
+            app, self._api.host, self._api.port, flag="--api", certificate=settings.certificate
+        )
+        for warning in _openness(settings, access):
+            _log.warning(warning)
 
     @property
     def otlp_grpc(self) -> Address:
@@ -93,16 +179,38 @@ class Collector:
     @property
     def otlp_http_url(self) -> str:
         """Where OTLP/HTTP is served; the real port after ``start``."""
-        return f"http://{Address(self._http.host, self._otlp_servers.http_port)}"
+        return f"{self._scheme}://{Address(self._http.host, self._otlp_servers.http_port)}"
 
     @property
     def api_url(self) -> str:
         """Where the page and the API are served; the real port after ``start``."""
-        return f"http://{Address(self._api.host, self._api_server.port)}"
+        return f"{self._scheme}://{Address(self._api.host, self._api_server.port)}"
+
+    @property
+    def _scheme(self) -> str:
+        return "http" if self._settings.certificate is None else "https"
 
     def health(self) -> dict[str, Any]:
         """What ``/readyz`` answers."""
-        return {"ready": self._ready}
+        return state_of(
+            {
+                "listeners": lambda: "ok" if self._ready else "down",
+                "journal": lambda: "ok" if self._intake.has_room else "full",
+                "consumer": lambda: "ok" if self._consumer.is_alive else "dead",
+                "store": self._store_probe,
+            }
+        )
+
+    def status(self) -> dict[str, Any]:
+        """What ``/api/status`` answers: ``export.status.status_of``, and what waits in the journal."""
+        depth = self._journal.depth
+        waits = {
+            "requests": depth.entries,
+            "spans": depth.spans,
+            "bytes": depth.size_bytes,
+            "lag_s": lag_s(self._journal),
+        }
+        return {**status_of(self._store), "journal": {**waits, "lag_s": lag_s(self._journal)}}
 
     async def start(self) -> None:
         """Start what answers before what takes in.
@@ -110,7 +218,7 @@ class Collector:
         Raises:
             AddressUnavailableError: an address cannot be listened on.
         """
-        await self._batcher.start()
+        self._consumer.start()
         try:
             await self._api_server.start()
             try:
@@ -119,15 +227,38 @@ class Collector:
                 await self._api_server.stop()
                 raise
         except BaseException:
-            await self._batcher.stop()
+            await self._stop_processing()
             raise
         if not self._settings.clickhouse:
-            DataDirectory(self._settings.data).announce(Holder.here(self.api_url, self.otlp_http_url))
+            certificate = str(self._settings.tls_cert.absolute()) if self._settings.tls_cert else ""
+            DataDirectory(self._settings.data).announce(Holder.here(self.api_url, self.otlp_http_url, certificate))
         self._ready = True
 
     async def stop(self) -> None:
-        """Take no more in, write what was taken, then stop answering."""
+        """Take no more in, write what was taken as far as there is time, then stop answering."""
         self._ready = False
         await self._otlp_servers.stop()
-        await self._batcher.stop()
+        await self._stop_processing()
         await self._api_server.stop()
+
+    async def _stop_processing(self) -> None:
+        await self._intake.stop()
+        await asyncio.to_thread(self._consumer.stop, self._settings.drain_s)
+        self._journal.close()
+
+
+def _openness(settings: Settings, access: Access) -> list[str]:
+    """What an operator should know of listeners that more than this machine reaches."""
+    listeners = {"--otlp-grpc": settings.otlp_grpc, "--otlp-http": settings.otlp_http, "--api": settings.api}
+    outside = [f"{flag} {text}" for flag, text in listeners.items() if not Address.parse(text).is_loopback]
+    if not outside:
+        return []
+    where = ", ".join(outside)
+    if not access.closed:
+        return [
+            f"OPEN TO THE NETWORK: {where} is not loopback and no token is set, so that everybody who reaches it can "
+            "send spans and read the ledger; set --tokens FILE (see `spanledger token new`), or listen on 127.0.0.1"
+        ]
+    if settings.certificate is None:
+        return [f"tokens and spans travel unencrypted to {where}; set --tls-cert and --tls-key, or put TLS in front"]
+    return []

@@ -7,12 +7,15 @@ The YAML file is the one that ``--config`` or ``SPANLEDGER_CONFIG`` names; its k
 from __future__ import annotations
 
 import os
+import re
+import ssl
 from dataclasses import dataclass
+from ipaddress import ip_address
 from pathlib import Path
-from typing import Any
+from typing import Any, Literal
 
 import yaml
-from pydantic import ValidationError, field_validator
+from pydantic import BaseModel, ConfigDict, NonNegativeInt, SecretStr, ValidationError, field_validator, model_validator
 from pydantic_settings import (
     BaseSettings,
     PydanticBaseSettingsSource,
@@ -25,6 +28,14 @@ from spanledger_collector.errors import PermanentError
 
 class ConfigError(PermanentError):
     """A setting that cannot be used; the message names it and where it came from."""
+
+
+@dataclass(slots=True, frozen=True)
+class Certificate:
+    """What a listener shows of itself over TLS: PEM files of its certificate chain and of its private key."""
+
+    chain: Path
+    key: Path
 
 
 @dataclass(slots=True, frozen=True)
@@ -42,9 +53,57 @@ class Address:
             raise ValueError(f"expected HOST:PORT, as in 127.0.0.1:4318; got {text!r}")
         return cls(host.strip("[]") or "127.0.0.1", int(port))
 
+    @property
+    def is_loopback(self) -> bool:
+        """Whether only this machine reaches it."""
+        try:
+            return ip_address(self.host).is_loopback
+        except ValueError:
+            return self.host == "localhost"
+
     def __str__(self) -> str:
         host = f"[{self.host}]" if ":" in self.host else self.host
         return f"{host}:{self.port}"
+
+
+class RedactionRule(BaseModel):
+    """What to do with an attribute or a text; without ``value`` all of it is meant, else what the expression finds."""
+
+    model_config = ConfigDict(extra="forbid", frozen=True)
+
+    name: str = "*"
+    value: str = ""
+    action: Literal["drop", "hash", "mask"]
+    """``drop`` removes the attribute, ``hash`` puts a hash for it, ``mask`` puts ``***`` for what was found in it."""
+
+    @model_validator(mode="after")
+    def _says_what_to_redact(self) -> RedactionRule:
+        if self.name == "*" and not self.value:
+            raise ValueError("a rule needs a name, a value, or both; with neither it would redact everything")
+        try:
+            re.compile(self.value)
+        except re.error as error:
+            raise ValueError(f"value is no regular expression: {error}") from None
+        return self
+
+
+class Limits(BaseModel):
+    """What one span or log record may hold; the counts are for each span, event, link, log record, scope and resource.
+
+    What is over a limit is cut or, where it is the time, rejected, and the sender is told.
+    """
+
+    model_config = ConfigDict(extra="forbid", frozen=True)
+
+    max_attributes: NonNegativeInt = 2_000
+    max_attribute_bytes: NonNegativeInt = 1024 * 1024
+    """Of one text, or of one array or map with all that is in it."""
+    max_events: NonNegativeInt = 2_000
+    max_links: NonNegativeInt = 2_000
+    max_future_s: NonNegativeInt = 24 * 3600
+    """How far a client's clock may run ahead."""
+    max_age_days: NonNegativeInt = 3_650
+    """Old traces may be imported; a date of long ago is a broken clock, and would cost a partition of its own."""
 
 
 def default_data_directory() -> Path:
@@ -56,31 +115,105 @@ def default_data_directory() -> Path:
 class Settings(BaseSettings):
     """All settings of the collector and the commands."""
 
-    model_config = SettingsConfigDict(env_prefix="SPANLEDGER_", extra="forbid")
+    model_config = SettingsConfigDict(env_prefix="SPANLEDGER_", env_nested_delimiter="__", extra="forbid")
 
     data: Path = default_data_directory()
     """Directory of the embedded store and of the collector's own state."""
     clickhouse: str = ""
     """URL of a ClickHouse server (``http[s]://user:password@host:8123/database``); empty: the embedded store."""
+    prices: Path | None = None
+    """YAML file with prices of your own, laid over the catalogue; ``docs/prices.md`` has its format."""
+    cluster: str = ""
+    """Name of a cluster of that server: its hosts get replicated tables, and distributed ones before them."""
     otlp_grpc: str = "127.0.0.1:4317"
     otlp_http: str = "127.0.0.1:4318"
     api: str = "127.0.0.1:8600"
+    tls_cert: Path | None = None
+    """Certificate chain (PEM) of all three listeners; with ``tls_key``, clients speak TLS."""
+    tls_key: Path | None = None
+    tokens: Path | None = None
+    """YAML file of the tokens that are let in (see ``access``); without one, everybody who reaches a port is."""
+    token: SecretStr = SecretStr("")
+    """The token that commands show to a running collector."""
+    log_format: Literal["text", "json"] = "text"
+    traces_days: NonNegativeInt = 30
+    """How long spans are kept after they arrived; 0 keeps them for good, here and below."""
+    facts_days: NonNegativeInt = 400
+    """How long copies of a call that come late still find it."""
+    calls_days: NonNegativeInt = 0
+    """How long the ledger is kept."""
+    redaction: list[RedactionRule] = []
+    """Applied in this order to all that comes in, before anything is written."""
+    redaction_key: SecretStr = SecretStr("")
+    """Makes redacted hashes useless to who does not have it; without one, short values can be guessed."""
+    limits: Limits = Limits()
     max_request_bytes: int = 16 * 1024 * 1024
     """Largest OTLP request, after decompression."""
     max_pending_bytes: int = 128 * 1024 * 1024
-    """How much may wait for the store before clients are told to slow down."""
+    """How much may wait in memory for the disk before clients are told to slow down."""
+    journal_max_bytes: int = 1024 * 1024 * 1024
+    """How much may wait on disk for the store before clients are told to slow down."""
+    journal_max_age_s: float = 24 * 3600.0
+    """How long the oldest request may wait for the store before clients are told to slow down."""
+    min_free_bytes: int = 128 * 1024 * 1024
+    """What stays free on the disk of ``data``: with less, clients are told to slow down."""
+    drain_s: float = 10.0
+    """How long a stop waits for what is in the journal; the rest is for the next start."""
     batch_spans: int = 20_000
     """Spans written to the store together at the most."""
+    batch_bytes: int = 32 * 1024 * 1024
+    """The same for the size of their requests."""
     batch_wait_ms: int = 200
-    """How long a batch waits for more spans; the answer to the client waits as long."""
+    """How long a batch waits for more spans."""
     connect_timeout_s: float = 30.0
     """How long the start waits for a ClickHouse server that does not answer yet."""
+
+    @property
+    def newer_price_list(self) -> Path:
+        """Where ``spanledger prices update --from`` puts a price list newer than the installed one."""
+        return self.data / "prices" / "data.json"
+
+    @model_validator(mode="after")
+    def _cluster_is_of_a_server(self) -> Settings:
+        if self.cluster and not self.clickhouse:
+            raise ValueError("cluster names a cluster of the ClickHouse server in clickhouse, which is not set")
+        if not re.fullmatch(r"[\w.{}-]*", self.cluster):
+            raise ValueError("cluster is a name of letters, digits and _ . - { }")
+        return self
 
     @field_validator("otlp_grpc", "otlp_http", "api")
     @classmethod
     def _is_address(cls, text: str) -> str:
         Address.parse(text)
         return text
+
+    @model_validator(mode="after")
+    def _certificate_has_both_halves(self) -> Settings:
+        if (self.tls_cert is None) != (self.tls_key is None):
+            raise ValueError("tls_cert and tls_key are given together or not at all")
+        for path in (self.tls_cert, self.tls_key, self.tokens):
+            if path is not None and not path.is_file():
+                raise ValueError(f"the file {path} (tls_cert, tls_key or tokens) does not exist")
+        if self.tls_cert is not None:
+            try:
+                # An empty password: else OpenSSL would ask for one at the terminal.
+                ssl.create_default_context(ssl.Purpose.CLIENT_AUTH).load_cert_chain(self.tls_cert, self.tls_key, "")
+            except (ssl.SSLError, OSError):
+                raise ValueError(
+                    f"{self.tls_cert} and {self.tls_key} are no certificate chain with its unencrypted key in PEM form"
+                ) from None
+        return self
+
+    @property
+    def retention_days(self) -> dict[str, int]:
+        """Days by table, as ``export.retention`` takes them."""
+        traces = dict.fromkeys(("otel_traces", "otel_traces_trace_id_ts"), self.traces_days)
+        return {**traces, "facts": self.facts_days, "calls": self.calls_days}
+
+    @property
+    def certificate(self) -> Certificate | None:
+        """What the listeners show; ``None`` without TLS."""
+        return Certificate(self.tls_cert, self.tls_key) if self.tls_cert and self.tls_key else None
 
     @classmethod
     def settings_customise_sources(
@@ -115,6 +248,8 @@ def load_settings(config_file: str | None = None, **flags: Any) -> Settings:
     except ValidationError as error:
         first = error.errors()[0]
         setting = ".".join(str(part) for part in first["loc"])
+        if not setting:
+            raise ConfigError(f"settings: {first['msg']}") from None
         raise ConfigError(
             f"setting {setting!r}: {first['msg']} "
             f"(from a flag, SPANLEDGER_{setting.upper()} or {named or 'a configuration file'})"

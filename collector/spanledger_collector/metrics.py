@@ -1,10 +1,46 @@
-"""What the collector tells of itself, for Prometheus; names in the habit of the OpenTelemetry Collector."""
+"""What the collector tells of itself, for Prometheus; names in the habit of the OpenTelemetry Collector.
 
-from prometheus_client import Counter, Histogram
+docs/metrics.md says what each is for. Labels are words of ours: nothing that a client sends becomes one.
+"""
 
-ACCEPTED_SPANS = Counter("spanledger_receiver_accepted_spans", "Spans that are in the store")
-REFUSED_SPANS = Counter("spanledger_receiver_refused_spans", "Spans that were not taken; their senders were told")
+from prometheus_client import Counter, Gauge, Histogram
+
+_SECONDS = (0.005, 0.01, 0.025, 0.05, 0.1, 0.25, 0.5, 1, 2.5, 5, 10, 30, 60)
+
+RECEIVED_SPANS = {
+    "accepted": Counter("spanledger_receiver_accepted_spans", "Spans of which success was told", ["transport"]),
+    "refused": Counter(
+        "spanledger_receiver_refused_spans", "Spans not taken now; their senders were told to try again", ["transport"]
+    ),
+    "failed": Counter("spanledger_receiver_failed_spans", "Spans refused or rejected for good", ["transport"]),
+}
+FAILED_REQUESTS = Counter(
+    "spanledger_receiver_failed_requests", "Requests refused before their spans were known, by HTTP status", ["status"]
+)
 IGNORED_REQUESTS = Counter(
     "spanledger_receiver_ignored_requests", "Requests of signals that carry nothing to the ledger", ["signal"]
 )
-BATCH_SECONDS = Histogram("spanledger_batch_duration_seconds", "From a full batch to its rows in the store")
+RECEIVE_SECONDS = Histogram(
+    "spanledger_receiver_duration_seconds", "From a parsed request to its answer", ["transport"], buckets=_SECONDS
+)
+LIMITS_HIT = Counter("spanledger_receiver_limits_hit", "What was over a limit and was cut or rejected", ["limit"])
+REDACTED_VALUES = Counter("spanledger_receiver_redacted_values", "Values that a redaction rule changed or dropped")
+
+ACCEPTED_SPANS = Counter("spanledger_journal_written_spans", "Spans that are on disk")
+REFUSED_SPANS = Counter("spanledger_journal_refused_spans", "Spans for which the journal had no room")
+JOURNAL_REQUESTS = Gauge("spanledger_journal_requests", "Requests that wait for the store")
+JOURNAL_SPANS = Gauge("spanledger_journal_spans", "Spans that wait for the store")
+JOURNAL_BYTES = Gauge("spanledger_journal_bytes", "Bytes that wait for the store")
+JOURNAL_LAG_SECONDS = Gauge("spanledger_journal_lag_seconds", "Age of the oldest request that waits; 0 where none does")
+DEAD_LETTER_REQUESTS = Counter("spanledger_dead_letter_requests", "Requests that can never be processed, kept as files")
+DEAD_LETTER_SPANS = Counter("spanledger_dead_letter_spans", "Spans in these requests")
+
+BATCH_SECONDS = Histogram(
+    "spanledger_batch_duration_seconds", "From a full batch to its rows in the store", buckets=_SECONDS
+)
+PROCESSED_SPANS = Counter("spanledger_pipeline_processed_spans", "Spans that the store has")
+WRITTEN_CALLS = Counter("spanledger_pipeline_written_calls", "Ledger rows made or rewritten")
+UNPRICED_CALLS = Counter(
+    "spanledger_pipeline_unpriced_calls", "Ledger rows written without a cost, by price status", ["price_status"]
+)
+MERGED_DUPLICATES = Counter("spanledger_pipeline_merged_duplicates", "Copies found to be of a call that has its row")

@@ -20,6 +20,10 @@ Kind = Literal["llm", "embedding", "tool", "agent", "context"]
 (agent, chain, workflow, turn) that repeats what happened below it, ``context`` only says whom the calls below are
 for, or links them to their ancestors."""
 
+REPRICING_BITS = 20
+"""The lower bits of the version of a stored row name the re-pricing that wrote it, 0 for the pipeline. The upper ones
+count the facts it was made from: a re-priced row replaces the former, a later merge with more facts replaces both."""
+
 Status = Literal["ok", "error"]
 UsageStatus = Literal["reported", "estimated", "missing"]
 

@@ -2,19 +2,21 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Collection, Iterable, Sequence
+import threading
+from collections.abc import Callable, Collection
 from dataclasses import dataclass, replace
 from functools import partial
-from typing import Any, Protocol, TypeGuard
+from typing import Protocol, TypeGuard
 
 from opentelemetry.proto.collector.logs.v1.logs_service_pb2 import ExportLogsServiceRequest
 from opentelemetry.proto.collector.trace.v1.trace_service_pb2 import ExportTraceServiceRequest
 
-from spanledger_collector.decode import decode
+from spanledger_collector import metrics
+from spanledger_collector.decode import Batch, Decoder
 from spanledger_collector.merge import FactStore, LedgerRow, Settler
 from spanledger_collector.merge.settle import SpanPlace
 from spanledger_collector.model import Fact, Span
-from spanledger_collector.normalise import context, facts_of_logs, normalise, states_calls
+from spanledger_collector.normalise import context, facts_of_logs, name_tells, normalise, scope_tells, states_calls
 from spanledger_collector.price import Catalogue
 from spanledger_collector.price.calls import priced
 
@@ -31,8 +33,8 @@ def leads_to_ledger(request: object) -> TypeGuard[LedgerRequest]:
 class LedgerStore(FactStore, Protocol):
     """What the pipeline writes to: ``export.ledger.Ledger``, and its in-memory twin ``export.memory.MemoryLedger``."""
 
-    def write_spans(self, columns: Sequence[Sequence[Any]]) -> None:
-        """Insert spans, given as the columns of ``decode.otel_traces.COLUMNS``."""
+    def write_spans(self, blocks: bytes) -> None:
+        """Insert rows of ``otel_traces``, given in the Native format."""
 
     def write_rows(self, rows: Collection[LedgerRow]) -> None:
         """Insert rows of ``calls``."""
@@ -55,7 +57,14 @@ class Pipeline:
     def __init__(self, ledger: LedgerStore, catalogue: Catalogue) -> None:
         self._ledger = ledger
         self._catalogue = catalogue
-        self._settler = Settler(ledger)
+        self._pricing = threading.Lock()
+        self._decoder = Decoder(scope_tells, name_tells)
+        self._settler: Settler | None = Settler(ledger)
+
+    def use(self, catalogue: Catalogue) -> None:
+        """Price by ``catalogue`` from now on; when it returns, no row is under way that was priced by the former."""
+        with self._pricing:
+            self._catalogue = catalogue
 
     def process(self, requests: Collection[LedgerRequest]) -> Processed:
         """Take requests through all stages; when it returns, the store has them. Doing it again changes nothing.
@@ -64,28 +73,59 @@ class Pipeline:
             StoreUnavailableError: the store did not answer; the same requests may be given again.
             StoreError: the store refused a row.
         """
-        batch = decode(r for r in requests if isinstance(r, ExportTraceServiceRequest))
-        facts, plain = _sorted_out(batch.spans)
+        try:
+            return self._process(requests, self._settler or Settler(self._ledger))
+        except BaseException:
+            # It noted as arrived what may not be stored; the next one is derived from what is.
+            self._settler = None
+            raise
+
+    def _process(self, requests: Collection[LedgerRequest], settler: Settler) -> Processed:
+        self._settler = settler
+        batch = self._decoder.decode(r for r in requests if isinstance(r, ExportTraceServiceRequest))
+        facts, plain = _sorted_out(batch)
         facts.extend(f for r in requests if isinstance(r, ExportLogsServiceRequest) for f in facts_of_logs(r))
-        self._ledger.write_spans(batch.columns)
-        settlement = self._settler.settle(facts, plain)
-        rows = [replace(row, call=priced(row.call, self._catalogue)) if row.call else row for row in settlement.rows]
-        # The facts last: should the process end before, the same facts will be new once more and make the same rows.
-        self._ledger.write_rows(rows)
-        self._ledger.write_facts(settlement.facts)
-        return Processed(len(batch.spans), len(rows))
+        self._ledger.write_spans(batch.block)
+        settlement = settler.settle(facts, plain)
+        with self._pricing:
+            rows = [
+                replace(row, call=priced(row.call, self._catalogue)) if row.call else row for row in settlement.rows
+            ]
+            # The facts last: should the process end before, the same facts are new once more and make the same rows.
+            self._ledger.write_rows(rows)
+            self._ledger.write_facts(settlement.facts)
+        _count(batch.size, rows)
+        return Processed(batch.size, len(rows))
 
 
-def _sorted_out(spans: Iterable[Span]) -> tuple[list[Fact], dict[SpanPlace, Callable[[], Fact]]]:
-    """The facts in ``spans``, and the plain ones as makers of the context fact they would be."""
+def _count(spans: int, rows: list[LedgerRow]) -> None:
+    metrics.PROCESSED_SPANS.inc(spans)
+    for row in rows:
+        if row.call is None:
+            metrics.MERGED_DUPLICATES.inc()
+            continue
+        metrics.WRITTEN_CALLS.inc()
+        if row.call.cost_usd is None:
+            metrics.UNPRICED_CALLS.labels(row.call.price_status).inc()
+
+
+def _sorted_out(batch: Batch) -> tuple[list[Fact], dict[SpanPlace, Callable[[], Fact]]]:
+    """The facts in ``batch``, and its plain spans as makers of the context fact they would be."""
     facts: list[Fact] = []
-    plain: dict[SpanPlace, Callable[[], Fact]] = {}
-    for span in spans:
+    plain: dict[SpanPlace, Callable[[], Fact]] = {place: partial(_context, make) for place, make in batch.plain.items()}
+    for span in batch.telling:
         fact = normalise(span)
         if fact is not None:
             facts.append(fact)
         else:
-            plain[span.trace_id, span.span_id] = partial(
-                context, span.trace_id, span.span_id, span.parent_span_id, span.attributes, span.resource
-            )
+            plain[span.trace_id, span.span_id] = partial(_context, partial(_itself, span))
     return facts, plain
+
+
+def _itself(span: Span) -> Span:
+    return span
+
+
+def _context(make: Callable[[], Span]) -> Fact:
+    span = make()
+    return context(span.trace_id, span.span_id, span.parent_span_id, span.attributes, span.resource)

@@ -139,9 +139,7 @@ def test_only_marked_prompts_are_cached(provider: StandInProvider, anthropic_cli
     assert [call.cache_read_tokens for call in provider.calls] == [0, 0, 0, 2000]
 
 
-def test_breakpoint_moves_along_a_conversation(
-    provider: StandInProvider, anthropic_client: Anthropic
-) -> None:
+def test_breakpoint_moves_along_a_conversation(provider: StandInProvider, anthropic_client: Anthropic) -> None:
     """Each turn reads what the last one wrote and writes only what is new, by its own time to live."""
     hour = {"type": "ephemeral", "ttl": "1h"}
     system = [{"type": "text", "text": "s" * 8000, "cache_control": hour}]
@@ -167,9 +165,7 @@ def test_short_prompts_are_not_cached(provider: StandInProvider, anthropic_clien
 
 
 @pytest.mark.parametrize("status", [429, 500, 529])
-def test_sdk_retries_scripted_failures(
-    provider: StandInProvider, anthropic_client: Anthropic, status: int
-) -> None:
+def test_sdk_retries_scripted_failures(provider: StandInProvider, anthropic_client: Anthropic, status: int) -> None:
     """The SDK gets through two scripted failures; each attempt is a row, only the last is billed."""
     message = anthropic_client.messages.create(**ask(f"<<{COUNTS};fail={status}*2>>"))
     failed = replace(MESSAGE, http_status=status, **REFUSED)

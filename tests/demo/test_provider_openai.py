@@ -83,9 +83,7 @@ def test_chat_stream_with_usage(provider: StandInProvider, openai_client: OpenAI
 
 def test_chat_stream_without_usage(provider: StandInProvider, openai_client: OpenAI) -> None:
     """A stream that does not ask for usage gets none: it is billed, and the row says that nobody was told."""
-    stream = openai_client.chat.completions.create(
-        model="gpt-4.1", messages=say(f"<<{COUNTS}>>"), stream=True
-    )
+    stream = openai_client.chat.completions.create(model="gpt-4.1", messages=say(f"<<{COUNTS}>>"), stream=True)
     chunks = list(stream)
     assert not any(chunk.usage for chunk in chunks)
     assert chunks[-1].choices[0].finish_reason == "stop"
@@ -188,9 +186,7 @@ def test_embeddings(provider: StandInProvider, openai_client: OpenAI, encoding: 
 @pytest.mark.parametrize("status", [429, 500])
 def test_sdk_retries_scripted_failures(provider: StandInProvider, openai_client: OpenAI, status: int) -> None:
     """The SDK gets through two scripted failures; each attempt is a row, only the last is billed."""
-    completion = openai_client.chat.completions.create(
-        model="gpt-4.1", messages=say(f"<<{COUNTS};fail={status}*2>>")
-    )
+    completion = openai_client.chat.completions.create(model="gpt-4.1", messages=say(f"<<{COUNTS};fail={status}*2>>"))
     failed = replace(CHAT, http_status=status, **REFUSED)
     assert provider.calls == [failed, failed, replace(CHAT, response_id=completion.id)]
 

@@ -9,13 +9,14 @@ from typing import Any
 
 import pytest
 
-from spanledger_collector.decode import decode
+from spanledger_collector.decode import Decoder
+from spanledger_collector.decode.spans import spans_of
 from spanledger_collector.export.ledger import Ledger
 from spanledger_collector.export.memory import MemoryLedger
 from spanledger_collector.export.store import Store
 from spanledger_collector.merge import LedgerRow
 from spanledger_collector.merge.keys import match_key
-from spanledger_collector.model import CALL_FIELDS, Fact
+from spanledger_collector.model import CALL_FIELDS, REPRICING_BITS, Fact
 from spanledger_collector.pipeline import Pipeline
 from spanledger_collector.price import Catalogue
 from spanledger_collector.receive.files import read_requests
@@ -95,9 +96,8 @@ def test_absent_parents_are_those_no_fact_stands_for(ledger: Any) -> None:
 def test_stored_spans_become_context(ledger: Any, corpus: Path) -> None:
     """A span that was stored as plain is found again by its place, with whom it ran for."""
     (received,) = read_requests(corpus / "openinference" / "traces-001.bin")
-    batch = decode([received.body])
-    ledger.write_spans(batch.columns)
-    span = batch.spans[0]
+    ledger.write_spans(Decoder(bool, bool).decode([received.body]).block)
+    span = next(spans_of(received.body))
     (found,) = ledger.spans_as_context([(span.trace_id, span.span_id), (span.trace_id, "absent")])
     assert (found.kind, found.session, found.user, found.service) == (
         "context",
@@ -114,7 +114,7 @@ def test_the_highest_version_of_a_row_stands(store: Store) -> None:
     collected = MemoryPipeline([FULL]).call
     for version, call in ((3, collected), (1, None), (2, collected)):
         ledger.write_rows([LedgerRow(key, call, version)])
-    assert store.query("SELECT count(), any(version) FROM calls FINAL").rows == [(1, 3)]
+    assert store.query("SELECT count(), any(version) FROM calls FINAL").rows == [(1, 3 << REPRICING_BITS)]
     ledger.write_rows([LedgerRow((key[0], collected.call_id), None, 4)])
     assert store.query("SELECT count() FROM calls FINAL").rows == [(0,)]
 
@@ -149,4 +149,4 @@ def test_both_twins_hold_the_same_ledger(store: Store, corpus: Path, emitter: st
 
 
 def _span_ids(path: Path) -> Callable[[], str] | Any:
-    return (span.span_id for received in read_requests(path) for span in decode([received.body]).spans)
+    return (span.span_id for received in read_requests(path) for span in spans_of(received.body))

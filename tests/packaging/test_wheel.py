@@ -29,14 +29,14 @@ def wheel(tmp_path_factory: pytest.TempPathFactory) -> Path:
 def installed(wheel: Path, tmp_path_factory: pytest.TempPathFactory) -> Path:
     """The ``bin`` of a new environment that holds the wheel alone.
 
-    The dependencies come from the environment that runs the tests, by a path file, so that no index is asked; spanledger
-    itself is hidden there, as an editable install is made by path files that this environment does not read.
+    The dependencies come from the environment that runs the tests, by a path file, so that no index is asked;
+    spanledger itself is hidden there, as an editable install is made by path files that are not read from here.
     """
     folder = tmp_path_factory.mktemp("installed")
     venv.create(folder, with_pip=False)
     purelib = next(folder.glob("lib/python*/site-packages"))
-    install = [sys.executable, "-m", "pip", "install", "-q", "--no-deps", "--no-index", "--target", str(purelib), str(wheel)]
-    subprocess.run(install, check=True, capture_output=True)
+    install = [sys.executable, "-m", "pip", "install", "-q", "--no-deps", "--no-index", "--target", str(purelib)]
+    subprocess.run([*install, str(wheel)], check=True, capture_output=True)
     ours = next(Path(path) for path in sys.path if path.endswith("site-packages"))
     (purelib / "dependencies.pth").write_text(f"{ours}\n")
     return folder / "bin"
@@ -74,9 +74,7 @@ def test_the_installed_wheel_imports_spans_and_answers(installed: Path, tmp_path
     spans = str(CORPUS / "genai_anthropic" / "traces-001.bin")
     imported = run(installed, "-m", "spanledger_collector", "import", spans, "--data", data)
     assert imported.returncode == 0, imported.stderr
-    answer = run(
-        installed, "-m", "spanledger_collector", "query", "spend_by_model", "--format", "csv", "--data", data
-    )
+    answer = run(installed, "-m", "spanledger_collector", "query", "spend_by_model", "--format", "csv", "--data", data)
     assert "claude-sonnet-4-5" in answer.stdout, answer.stderr
 
 

@@ -7,10 +7,13 @@ import pytest
 from opentelemetry.proto.collector.trace.v1.trace_service_pb2 import ExportTraceServiceRequest
 
 from spanledger_collector.config import Address
+from spanledger_collector.receive.entrance import Entrance
 from spanledger_collector.receive.serve import OtlpServers
 from spanledger_collector.receive.submit import InMemorySubmit
 
 MAX_REQUEST_BYTES = 64 * 1024
+START_NS = 1_767_225_600_000_000_000
+"""The year 2026 began."""
 
 
 @pytest.fixture
@@ -23,7 +26,7 @@ def submit() -> InMemorySubmit:
 async def servers(submit: InMemorySubmit) -> AsyncIterator[OtlpServers]:
     """Running entrances that take requests of up to 64 KiB."""
     loopback = Address("127.0.0.1", 0)
-    running = OtlpServers(submit, loopback, loopback, max_request_bytes=MAX_REQUEST_BYTES)
+    running = OtlpServers(Entrance(submit), loopback, loopback, max_request_bytes=MAX_REQUEST_BYTES)
     await running.start()
     yield running
     await running.stop()
@@ -43,7 +46,7 @@ def make_request() -> Callable[..., ExportTraceServiceRequest]:
         request = ExportTraceServiceRequest()
         scope_spans = request.resource_spans.add().scope_spans.add()
         for trace_id, span_id in ids or ((b"\x01" * 16, b"\x02" * 8),):
-            scope_spans.spans.add(trace_id=trace_id, span_id=span_id, name=name, start_time_unix_nano=1)
+            scope_spans.spans.add(trace_id=trace_id, span_id=span_id, name=name, start_time_unix_nano=START_NS)
         return request
 
     return make

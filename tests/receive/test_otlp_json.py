@@ -248,7 +248,7 @@ def test_values_nested_without_end_are_refused() -> None:
         return one_span(attributes=[{"key": "k", "value": value}])
 
     assert the_span(nested(40)).attributes[0].key == "k"
-    with pytest.raises(BadInputError, match="is nested deeper than 100 levels"):
+    with pytest.raises(BadInputError, match="nested deeper than 100 levels"):
         parse_json("traces", nested(60))
 
 

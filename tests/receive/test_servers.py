@@ -16,6 +16,7 @@ from starlette.responses import PlainTextResponse
 from starlette.routing import Route
 
 from spanledger_collector.config import Address
+from spanledger_collector.receive.entrance import Entrance
 from spanledger_collector.receive.errors import AddressUnavailableError
 from spanledger_collector.receive.serve import HttpServer, OtlpServers
 from spanledger_collector.receive.submit import InMemorySubmit, Outcome, Received
@@ -48,7 +49,7 @@ class SlowSubmit(InMemorySubmit):
 
 def make_servers(submit: InMemorySubmit, grpc: Address = FREE, http: Address = FREE, grace_s: float = 5) -> OtlpServers:
     """Entrances of the test's own, which it starts and stops."""
-    return OtlpServers(submit, grpc, http, max_request_bytes=1000, grace_s=grace_s)
+    return OtlpServers(Entrance(submit), grpc, http, max_request_bytes=1000, grace_s=grace_s)
 
 
 async def can_connect(port: int) -> bool:

@@ -2,17 +2,24 @@
 
 from __future__ import annotations
 
-import logging
 import sys
 from importlib.metadata import version
 
 import click
 
 from spanledger_collector.cli.demo import demo
+from spanledger_collector.cli.explain import explain, whatif
 from spanledger_collector.cli.import_files import import_files
+from spanledger_collector.cli.logs import set_up_logging
 from spanledger_collector.cli.migrate import migrate
+from spanledger_collector.cli.prices import prices
 from spanledger_collector.cli.query import query
+from spanledger_collector.cli.reprice import reprice
+from spanledger_collector.cli.run import run
 from spanledger_collector.cli.serve import serve
+from spanledger_collector.cli.sql import sql
+from spanledger_collector.cli.status import status
+from spanledger_collector.cli.token import token
 from spanledger_collector.errors import SpanledgerError
 
 
@@ -25,15 +32,13 @@ def spanledger() -> None:
     """
 
 
-for command in (serve, demo, import_files, query, migrate):
+for command in (serve, demo, run, import_files, query, explain, whatif, sql, prices, reprice, migrate, status, token):
     spanledger.add_command(command)
 
 
 def main() -> None:
     """Run the command line; errors that are ours are told in one line, without a traceback."""
-    logging.basicConfig(level=logging.INFO, format="%(asctime)s %(levelname)s %(message)s", stream=sys.stderr)
-    # The servers' own start and stop lines say nothing that ours do not.
-    logging.getLogger("uvicorn").setLevel(logging.WARNING)
+    set_up_logging()
     try:
         spanledger.main(standalone_mode=False)
     except SpanledgerError as error:

@@ -17,7 +17,6 @@ from spanledger_collector.cli.serve import run_collector, where_to_look
 from spanledger_collector.collector import Collector
 from spanledger_collector.config import Settings, default_data_directory, load_settings
 from spanledger_collector.demo import FIRST_TASK, TASKS_PER_AGENT, run_app
-from spanledger_collector.export.store import Store
 from spanledger_collector.query.library import find
 from spanledger_collector.query.render import render
 from spanledger_collector.query.run import StoreAsker
@@ -41,8 +40,8 @@ def demo(stay: bool, tasks: int, config_file: str | None, **flags: Any) -> None:
     flags["data"] = flags["data"] or default_data_directory().with_name("spanledger-demo")
     settings = load_settings(config_file, **flags)
 
-    async def show(collector: Collector, store: Store) -> None:
-        await _show(collector, StoreAsker(store), settings, tasks, stay)
+    async def show(collector: Collector) -> None:
+        await _show(collector, StoreAsker(collector.reading), settings, tasks, stay)
 
     run_collector(settings, show, stay=stay)
 

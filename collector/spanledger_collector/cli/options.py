@@ -25,6 +25,22 @@ def store_options(function: _Function) -> _Function:
     return function
 
 
+def closing_options(function: _Function) -> _Function:
+    """``--tokens``, ``--tls-cert`` and ``--tls-key``: who gets in, and over what."""
+    for name, what in (
+        ("--tls-key", "Private key (PEM) of --tls-cert."),
+        ("--tls-cert", "Certificate chain (PEM); all listeners speak TLS."),
+        ("--tokens", "YAML file of tokens; without one, everybody gets in. See: spanledger token new."),
+    ):
+        function = click.option(name, metavar="FILE", help=what)(function)
+    return function
+
+
+def prices_option(function: _Function) -> _Function:
+    """``--prices``: what an operator lays over the price catalogue."""
+    return click.option("--prices", metavar="FILE", help="YAML file with prices of your own.")(function)
+
+
 def address_options(function: _Function) -> _Function:
     """``--otlp-grpc``, ``--otlp-http`` and ``--api``: where to listen."""
     for name, default, what in (

@@ -55,4 +55,7 @@ def query(
 def open_asker(settings: Settings) -> Iterator[Asker]:
     """Who answers questions: the collector that holds the data directory over its API, else the store itself."""
     with open_store_or_find_holder(settings) as found:
-        yield ApiAsker(found.api) if isinstance(found, Holder) else StoreAsker(found)
+        if isinstance(found, Holder):
+            yield ApiAsker(found.api, token=settings.token.get_secret_value(), certificate=found.certificate)
+        else:
+            yield StoreAsker(found)

@@ -9,25 +9,30 @@ from typing import Any
 
 import click
 
-from spanledger_collector.cli.options import address_options, store_options
+from spanledger_collector.cli.logs import set_up_logging
+from spanledger_collector.cli.options import address_options, closing_options, prices_option, store_options
 from spanledger_collector.collector import Collector, open_store
 from spanledger_collector.config import Settings, load_settings
 from spanledger_collector.export.store import Store
 
 STOP_SIGNALS = (signal.SIGINT, signal.SIGTERM)
 
-Beside = Callable[[Collector, Store], Awaitable[None]]
+Beside = Callable[[Collector], Awaitable[None]]
 """What runs beside a collector that listens."""
 
 
 @click.command()
+@prices_option
 @store_options
 @address_options
+@closing_options
+@click.option("--log-format", type=click.Choice(("text", "json")), help="The log's form.  [default: text]")
 def serve(config_file: str | None, **flags: Any) -> None:
     """Run the collector: OTLP in, ledger, API and page. SIGTERM writes what was taken and ends it."""
     settings = load_settings(config_file, **flags)
+    set_up_logging(settings.log_format)
 
-    async def announce(collector: Collector, _: Store) -> None:
+    async def announce(collector: Collector) -> None:
         click.echo(where_to_look(collector, settings))
 
     run_collector(settings, announce)
@@ -50,7 +55,7 @@ async def _run(settings: Settings, store: Store, beside: Beside, stay: bool) -> 
     collector = Collector(settings, store)
     await collector.start()
     try:
-        work = asyncio.ensure_future(beside(collector, store))
+        work = asyncio.ensure_future(beside(collector))
         stopping = asyncio.ensure_future(stopped.wait())
         await asyncio.wait({work, stopping}, return_when=asyncio.FIRST_COMPLETED)
         if not work.done():

@@ -114,13 +114,14 @@ class Answer:
 
 @dataclass(frozen=True, slots=True)
 class Api:
-    """A wire format: how a body is read, how a reply is written, how an error looks."""
+    """A wire format: how a body is read, how a reply is written, how an error looks, what a stream's type is."""
 
     provider: str
     name: str
     read: Callable[[Json], Request]
     answer: Callable[[Request, Reply, Usage, Identifiers], Answer]
     error: Callable[[int, str], Json]
+    stream_type: str = "text/event-stream; charset=utf-8"
 
 
 def compact_json(value: Any) -> str:

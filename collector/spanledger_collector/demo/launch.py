@@ -26,14 +26,10 @@ def require_sdks() -> None:
     """
     missing = [name for name in ("openai", "anthropic") if find_spec(name) is None]
     if missing:
-        raise DemoFailedError(
-            f"the demo's agents need {' and '.join(missing)}: pip install 'spanledger[demo]'"
-        )
+        raise DemoFailedError(f"the demo's agents need {' and '.join(missing)}: pip install 'spanledger[demo]'")
 
 
-def run_app(
-    otlp_endpoint: str, *, tasks_per_agent: int = TASKS_PER_AGENT, first_task: int = FIRST_TASK
-) -> None:
+def run_app(otlp_endpoint: str, *, tasks_per_agent: int = TASKS_PER_AGENT, first_task: int = FIRST_TASK) -> None:
     """Run the demo's agents in a process of their own, and return when it has ended and sent its spans.
 
     ``otlp_endpoint`` is an OTLP/HTTP base address such as ``http://127.0.0.1:4318``.

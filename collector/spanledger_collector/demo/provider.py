@@ -3,14 +3,17 @@
 from __future__ import annotations
 
 import json
+import re
 import threading
 from collections import Counter
 from collections.abc import Callable
 from dataclasses import asdict, dataclass, replace
 from hashlib import blake2b
 from typing import Self
+from urllib.parse import unquote
 
 from spanledger_collector.demo import directive
+from spanledger_collector.demo.bedrock import CONVERSE, ERROR_TYPES, INVOKE_MODEL
 from spanledger_collector.demo.chat_completions import CHAT_COMPLETIONS
 from spanledger_collector.demo.embeddings import EMBEDDINGS
 from spanledger_collector.demo.exchange import (
@@ -22,19 +25,24 @@ from spanledger_collector.demo.exchange import (
     compact_json,
     response_model,
 )
-from spanledger_collector.demo.identifiers import Identifiers
+from spanledger_collector.demo.generate_content import GENERATE_CONTENT
+from spanledger_collector.demo.identifiers import HEX_DIGITS, Identifiers
 from spanledger_collector.demo.messages import MESSAGES
 from spanledger_collector.demo.responses import RESPONSES
 from spanledger_collector.demo.server import HttpAnswer, LoopbackServer
 from spanledger_collector.demo.usage import Meter, Usage
 from spanledger_collector.errors import BadInputError
 
-APIS: dict[str, Api] = {
+ROUTES: dict[str, Api] = {
     "/v1/chat/completions": CHAT_COMPLETIONS,
     "/v1/responses": RESPONSES,
     "/v1/embeddings": EMBEDDINGS,
     "/v1/messages": MESSAGES,
+    "/v1(beta)?/models/(?P<model>[^/]+):(?P<operation>(generate|streamGenerate)Content)": GENERATE_CONTENT,
+    "/model/(?P<model>.+)/(?P<operation>converse(-stream)?)": CONVERSE,
+    "/model/(?P<model>.+)/(?P<operation>invoke(-with-response-stream)?)": INVOKE_MODEL,
 }
+"""Patterns of whole paths; what they name becomes a part of the body."""
 NO_API = replace(CHAT_COMPLETIONS, provider="", name="")
 RETRY_HEADERS = {"retry-after-ms": "10", "retry-after": "1"}
 """What a failure tells a client to wait: the SDKs prefer the milliseconds."""
@@ -66,7 +74,7 @@ class ProviderCall:
 
 
 class StandInProvider:
-    """OpenAI Chat Completions, Responses and Embeddings, and Anthropic Messages, on a free loopback port.
+    """APIs of OpenAI, Anthropic, Google (Gemini) and Amazon (Bedrock), on a free loopback port: see ``ROUTES``.
 
     ``brain`` says what to answer, one request at a time; the default obeys a directive in the last user
     message (see ``directive``). The response ids follow from ``seed`` and a random part of each instance.
@@ -89,9 +97,7 @@ class StandInProvider:
     def start(self) -> Self:
         """Listen, and serve from a thread of its own."""
         self._server = LoopbackServer(self._respond)
-        threading.Thread(
-            target=self._server.serve_forever, args=(0.05,), name="stand-in", daemon=True
-        ).start()
+        threading.Thread(target=self._server.serve_forever, args=(0.05,), name="stand-in", daemon=True).start()
         return self
 
     def stop(self) -> None:
@@ -108,18 +114,21 @@ class StandInProvider:
         self.stop()
 
     @property
+    def base_url(self) -> str:
+        """The address alone: what the SDKs of Anthropic, Google and Amazon take."""
+        if self._server is None:
+            raise RuntimeError("the stand-in provider is not started: use it as a context manager, or call start()")
+        return f"http://127.0.0.1:{self._server.server_port}"
+
+    @property
     def anthropic_base_url(self) -> str:
         """What ``Anthropic(base_url=...)`` takes."""
-        if self._server is None:
-            raise RuntimeError(
-                "the stand-in provider is not started: use it as a context manager, or call start()"
-            )
-        return f"http://127.0.0.1:{self._server.server_port}"
+        return self.base_url
 
     @property
     def openai_base_url(self) -> str:
         """What ``OpenAI(base_url=...)`` takes."""
-        return f"{self.anthropic_base_url}/v1"
+        return f"{self.base_url}/v1"
 
     @property
     def calls(self) -> list[ProviderCall]:
@@ -129,14 +138,12 @@ class StandInProvider:
 
     def _respond(self, path: str, payload: bytes) -> HttpAnswer:
         with self._lock:
-            api = APIS.get(path)
-            if api is None:
-                return self._refuse(
-                    NO_API, None, 404, f"the stand-in has no {path}; it has {', '.join(APIS)}"
-                )
+            api, named = _route(unquote(path))
+            if api is NO_API:
+                return self._refuse(api, None, 404, f"the stand-in has no {path}; it has {', '.join(ROUTES)}")
             request = None
             try:
-                request = api.read(_json_object(payload))
+                request = api.read(_json_object(payload) | named)
                 reply = self._brain(request)
                 if reply.failure and self._fails(reply.failure, payload):
                     return self._refuse(api, request, reply.failure.status, "scripted failure")
@@ -152,12 +159,15 @@ class StandInProvider:
         usage_reported = answer.usage_frame is not None and answer.usage_frame < len(frames)
         # Recorded before a byte is sent: whoever has read the answer finds it in `calls`.
         self._record(api, request, 200, usage, response_id=answer.response_id, usage_reported=usage_reported)
-        return HttpAnswer(200, self._headers(api), frames, request.stream, whole=cut is None)
+        headers = self._headers(api, answer.response_id)
+        return HttpAnswer(200, headers, frames, api.stream_type if request.stream else "", whole=cut is None)
 
     def _refuse(self, api: Api, request: Request | None, status: int, message: str) -> HttpAnswer:
         self._record(api, request, status)
         headers = self._headers(api)
-        if status == 429 or status >= 500:
+        if api.provider == "aws.bedrock":
+            headers["x-amzn-errortype"] = ERROR_TYPES.get(status, "InternalServerException")
+        elif status == 429 or status >= 500:
             headers |= RETRY_HEADERS
         return HttpAnswer(status, headers, (compact_json(api.error(status, message)).encode(),))
 
@@ -190,10 +200,20 @@ class StandInProvider:
         self._attempts[request_digest] += 1
         return failure.times is None or self._attempts[request_digest] <= failure.times
 
-    def _headers(self, api: Api) -> dict[str, str]:
+    def _headers(self, api: Api, response_id: str = "") -> dict[str, str]:
+        if api.provider == "aws.bedrock":
+            return {"x-amzn-requestid": response_id or self._identifiers.new("", 32, HEX_DIGITS)}
         if api.provider == "anthropic":
             return {"request-id": self._identifiers.new("req_01", 22)}
         return {"x-request-id": self._identifiers.new("req_", 32)}
+
+
+def _route(path: str) -> tuple[Api, dict[str, str]]:
+    """The API of a path, and what the path says."""
+    for pattern, api in ROUTES.items():
+        if match := re.fullmatch(pattern, path):
+            return api, match.groupdict()
+    return NO_API, {}
 
 
 def _json_object(payload: bytes) -> Json:

@@ -35,9 +35,7 @@ def read(body: Json) -> Request:
         BadInputError: a field is missing, or the body leans on a stored response.
     """
     if body.get("previous_response_id"):
-        raise BadInputError(
-            "the stand-in stores no responses: send the whole input, not previous_response_id"
-        )
+        raise BadInputError("the stand-in stores no responses: send the whole input, not previous_response_id")
     segments = [Segment("tools", compact_json(tool)) for tool in body.get("tools") or ()]
     if body.get("instructions"):
         segments.append(Segment("system", text_of(body["instructions"])))

@@ -15,7 +15,8 @@ class HttpAnswer:
     status: int
     headers: dict[str, str]
     frames: tuple[bytes, ...]
-    stream: bool = False
+    stream_type: str = ""
+    """The content type of a stream; '' for a whole body."""
     whole: bool = True
 
 
@@ -46,14 +47,14 @@ class _Handler(BaseHTTPRequestHandler):
         self.send_response(answer.status)
         for name, value in answer.headers.items():
             self.send_header(name, value)
-        if not answer.stream:
+        if not answer.stream_type:
             body = b"".join(answer.frames)
             self.send_header("content-type", "application/json")
             self.send_header("content-length", str(len(body)))
             self.end_headers()
             self.wfile.write(body)
             return
-        self.send_header("content-type", "text/event-stream; charset=utf-8")
+        self.send_header("content-type", answer.stream_type)
         self.send_header("transfer-encoding", "chunked")
         self.end_headers()
         for frame in answer.frames:

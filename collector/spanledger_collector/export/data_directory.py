@@ -17,16 +17,20 @@ from spanledger_collector.errors import DataDirectoryHeldError, PermanentError
 
 @dataclass(slots=True, frozen=True)
 class Holder:
-    """The process that holds a data directory, and the URLs of its API and of OTLP/HTTP, '' when it serves none."""
+    """The process that holds a data directory, and the URLs of its API and of OTLP/HTTP, '' when it serves none.
+
+    ``certificate`` is the file of the certificate that both show, '' without TLS.
+    """
 
     pid: int
     api: str
     otlp_http: str
+    certificate: str = ""
 
     @classmethod
-    def here(cls, api: str = "", otlp_http: str = "") -> Holder:
+    def here(cls, api: str = "", otlp_http: str = "", certificate: str = "") -> Holder:
         """This process."""
-        return cls(os.getpid(), api, otlp_http)
+        return cls(os.getpid(), api, otlp_http, certificate)
 
 
 class DataDirectory:

@@ -2,18 +2,18 @@
 
 from __future__ import annotations
 
-from collections.abc import Collection, Iterable, Iterator, Sequence
+from collections.abc import Collection, Iterable, Iterator
 from dataclasses import fields
 from itertools import islice
+from operator import attrgetter
 from typing import Any
 
-from spanledger_collector.decode.otel_traces import COLUMNS as SPAN_COLUMNS
 from spanledger_collector.export.store import Store
 from spanledger_collector.merge import LedgerRow
 from spanledger_collector.merge.copies import CONTAINMENT_TOLERANCE_NS
 from spanledger_collector.merge.keys import match_key, variant
 from spanledger_collector.merge.settle import MatchWindow, SpanPlace
-from spanledger_collector.model import CALL_FIELDS, FACT_FIELDS, Call, Fact, Resource
+from spanledger_collector.model import CALL_FIELDS, FACT_FIELDS, REPRICING_BITS, Call, Fact, Resource
 from spanledger_collector.normalise import context
 
 _NS_PER_DAY = 86_400_000_000_000
@@ -25,14 +25,22 @@ def _column(field: str) -> str:
     return field.removesuffix("_ns")
 
 
-_FACT_COLUMNS = (*map(_column, FACT_FIELDS), "match_key", "variant")
-_CALL_COLUMNS = (*map(_column, CALL_FIELDS), "version", "is_deleted")
+_values_of_fact = attrgetter(*FACT_FIELDS)
+_values_of_call = attrgetter(*CALL_FIELDS)
 _SELECT_FACTS = "SELECT {} FROM facts WHERE ".format(  # noqa: S608 - names of our own columns
     ", ".join(f"toUnixTimestamp64Nano({_column(f)})" if f.endswith("_ns") else f for f in FACT_FIELDS)
 )
-_EMPTY_CALL = {
-    field.name: {"str": "", "bool": False, "int": 0, "float": 0.0}.get(str(field.type)) for field in fields(Call)
-}
+
+
+def _empty(record: type[Fact | Call]) -> dict[str, Any]:
+    """What the store makes of each field that a row does not have: the default of its column's type."""
+    empty = {"str": "", "bool": False, "int": 0, "float": 0.0, "Kind": "", "Status": ""}
+    return {field.name: empty.get(str(field.type)) for field in fields(record)}
+
+
+_EMPTY_CALL = _empty(Call)
+_CALL_DEFAULTS = {**{_column(name): value for name, value in _EMPTY_CALL.items()}, "version": 0, "is_deleted": 0}
+_FACT_DEFAULTS = {**{_column(name): value for name, value in _empty(Fact).items()}, "match_key": 0, "variant": 0}
 
 
 class Ledger:
@@ -41,22 +49,28 @@ class Ledger:
     def __init__(self, store: Store) -> None:
         self._store = store
 
-    def write_spans(self, columns: Sequence[Sequence[Any]]) -> None:
-        """Insert spans, given as the columns of ``decode.otel_traces.COLUMNS``."""
-        self._store.insert("otel_traces", SPAN_COLUMNS, columns)
+    def write_spans(self, blocks: bytes) -> None:
+        """Insert rows of ``otel_traces``, given in the Native format."""
+        self._store.insert_native("otel_traces", blocks)
 
     def write_rows(self, rows: Collection[LedgerRow]) -> None:
         """Insert rows of ``calls``; of rows with the same key ClickHouse keeps the one with the highest version."""
         values = [
-            (*(getattr(row.call, name) for name in CALL_FIELDS), row.version, 0) if row.call else _deleted(row)
+            (*_values_of_call(row.call), row.version << REPRICING_BITS, 0) if row.call else _deleted(row)
             for row in rows
         ]
-        self._store.insert("calls", _CALL_COLUMNS, list(zip(*values, strict=True)))
+        self._insert("calls", _CALL_DEFAULTS, values)
 
     def write_facts(self, facts: Collection[Fact]) -> None:
         """Insert facts; one that is there already stays one."""
-        values = [(*(getattr(f, name) for name in FACT_FIELDS), match_key(f), variant(f)) for f in facts]
-        self._store.insert("facts", _FACT_COLUMNS, list(zip(*values, strict=True)))
+        values = [(*_values_of_fact(fact), match_key(fact), variant(fact)) for fact in facts]
+        self._insert("facts", _FACT_DEFAULTS, values)
+
+    def _insert(self, table: str, defaults: dict[str, Any], rows: Collection[tuple[Any, ...]]) -> None:
+        """Insert rows of all columns in order; a column that is empty in all of them is left to the store."""
+        columns = dict(zip(defaults, zip(*rows, strict=True), strict=False))
+        told = {name: values for name, values in columns.items() if values.count(defaults[name]) < len(values)}
+        self._store.insert(table, tuple(told), list(told.values()))
 
     def facts_of_traces(self, trace_ids: Collection[str]) -> Iterator[Fact]:
         """See ``FactStore``."""
@@ -120,7 +134,7 @@ def _deleted(row: LedgerRow) -> tuple[Any, ...]:
     """A row that takes its key out of the ledger; only the sorting key, version and mark count."""
     day, call_id = row.key
     values = {**_EMPTY_CALL, "call_id": call_id, "started_at_ns": day * _NS_PER_DAY}
-    return (*values.values(), row.version, 1)
+    return (*values.values(), row.version << REPRICING_BITS, 1)
 
 
 def _portions(items: Iterable[Any], size: int) -> Iterator[list[Any]]:

@@ -2,10 +2,10 @@
 
 from __future__ import annotations
 
-from collections.abc import Collection, Iterable, Sequence
+from collections.abc import Collection, Iterable
 from typing import Any
 
-from spanledger_collector.decode.otel_traces import COLUMNS as SPAN_COLUMNS
+from spanledger_collector.decode.native import rows_of
 from spanledger_collector.merge import LedgerRow
 from spanledger_collector.merge.copies import CONTAINMENT_TOLERANCE_NS
 from spanledger_collector.merge.fold import RowKey
@@ -28,10 +28,9 @@ class MemoryLedger:
         standing = (row.call for row in self.rows.values() if row.call is not None)
         return sorted(standing, key=lambda call: (call.started_at_ns, call.call_id))
 
-    def write_spans(self, columns: Sequence[Sequence[Any]]) -> None:
+    def write_spans(self, blocks: bytes) -> None:
         """See ``Ledger``."""
-        for values in zip(*columns, strict=True):
-            span = dict(zip(SPAN_COLUMNS, values, strict=True))
+        for span in rows_of(blocks):
             self.spans[span["TraceId"], span["SpanId"]] = span
 
     def write_rows(self, rows: Collection[LedgerRow]) -> None:

@@ -5,7 +5,15 @@ from __future__ import annotations
 import re
 from importlib.resources import files
 
+from spanledger_collector.export.cluster import clustered
 from spanledger_collector.export.store import Store
+
+BOOKKEEPING = (
+    "CREATE TABLE IF NOT EXISTS schema_migrations "
+    "(number UInt32, name String, applied_at DateTime64(3, 'UTC') DEFAULT now64(3)) "
+    "ENGINE = ReplacingMergeTree ORDER BY number"
+)
+"""The table of what has been applied."""
 
 _STATEMENT_END = re.compile(r";[ \t]*(?:\n|$)")
 
@@ -26,19 +34,20 @@ def statements(sql: str) -> list[str]:
     return [part.strip() for part in _STATEMENT_END.split(without_comments) if part.strip()]
 
 
-def migrate(store: Store) -> list[int]:
-    """Apply what is missing and return its numbers. Running it again, or beside another collector, does no harm."""
-    store.command(
-        "CREATE TABLE IF NOT EXISTS schema_migrations "
-        "(number UInt32, name String, applied_at DateTime64(3, 'UTC') DEFAULT now64(3)) "
-        "ENGINE = ReplacingMergeTree ORDER BY number"
-    )
+def migrate(store: Store, cluster: str = "") -> list[int]:
+    """Apply what is missing and return its numbers. Running it again, or beside another collector, does no harm.
+
+    With the name of a ``cluster``, all its hosts get the tables' replicated and distributed forms.
+    """
+    for statement in clustered(BOOKKEEPING, cluster):
+        store.command(statement)
     done = {row[0] for row in store.query("SELECT DISTINCT number FROM schema_migrations").rows}
     applied = []
     for number, name, sql in migrations():
         if number not in done:
-            for statement in statements(sql):
-                store.command(statement)
+            for written in statements(sql):
+                for statement in clustered(written, cluster):
+                    store.command(statement)
             store.insert("schema_migrations", ("number", "name"), ((number,), (name,)))
             applied.append(number)
     return applied

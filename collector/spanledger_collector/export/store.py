@@ -7,6 +7,7 @@ is ``StoreUnavailableError``, what will fail again (a statement that is wrong) i
 from __future__ import annotations
 
 import logging
+import re
 import threading
 import time
 from collections.abc import Callable, Sequence
@@ -20,16 +21,38 @@ from clickhouse_connect.driver.client import Client
 from clickhouse_connect.driver.exceptions import ClickHouseError, OperationalError
 
 from spanledger_collector.errors import PermanentError, StoreUnavailableError
+from spanledger_collector.export.cluster import on_cluster
 
 DATABASE = "spanledger"
 """Not `default`, which chDB lays over the file system."""
 
+_CLUSTER_SETTINGS = {
+    # Success is told when the shards have the rows, not when the first host has put them aside.
+    "distributed_foreground_insert": 1,
+    # A question inside a question asks all shards, too.
+    "distributed_product_mode": "global",
+}
+
 _log = logging.getLogger(__name__)
 _Answer = TypeVar("_Answer")
 
+_CODE = re.compile(r"\bCode: (\d+)\b|\berror code (\d+)\b")
+_PASSING_CODES = {
+    *(60, 81, 164, 192, 193, 194, 497, 516),  # not there, or not for us: tables, databases, users, passwords
+    *(74, 75, 76, 87, 88, 243),  # files that cannot be read or written, above all on a full disk
+    *(159, 160, 202, 209, 210, 236, 241, 242, 252, 279, 394, 439),  # too much at once, cut short, read-only
+    *(225, 244, 254, 265, 285, 286, 319, 999),  # replicas and their keeper
+}
+"""ClickHouse's errors that tell of its own state. The same statement succeeds when somebody has mended that."""
+_NO_SPACE = "No space left on device"
+
 
 class StoreError(PermanentError):
-    """The store refused a statement, and would refuse it again."""
+    """The store refused a statement, and would refuse it again; ``code`` is ClickHouse's number, if it has one."""
+
+    def __init__(self, message: str, code: int = 0) -> None:
+        super().__init__(message)
+        self.code = code
 
 
 @dataclass(slots=True, frozen=True)
@@ -56,10 +79,19 @@ class Store:
             answer = self._translate(lambda: self._read_client.query(sql, parameters=parameters))
         return Result(tuple(answer.column_names), list(map(tuple, answer.result_rows)))
 
-    def command(self, sql: str) -> None:
-        """Run a statement that answers nothing."""
+    def query_read_only(self, sql: str) -> Result:
+        """Run a statement that somebody wrote by hand: ClickHouse refuses it if it would change anything.
+
+        The reading half of an embedded store stays read-only from then on.
+        """
+        with self._read_lock:
+            answer = self._translate(lambda: self._read_client.query(sql, settings={"readonly": 1}))
+        return Result(tuple(answer.column_names), list(map(tuple, answer.result_rows)))
+
+    def command(self, sql: str, parameters: dict[str, Any] | None = None) -> None:
+        """Run a statement that answers nothing, with the same placeholders."""
         with self._write_lock:
-            self._translate(lambda: self._write_client.command(sql))
+            self._translate(lambda: self._write_client.command(sql, parameters=parameters))
 
     def insert(self, table: str, columns: Sequence[str], values: Sequence[Sequence[Any]]) -> None:
         """Insert ``values``, one sequence a column. Returns when ClickHouse has the rows."""
@@ -69,6 +101,13 @@ class Store:
             self._translate(
                 lambda: self._write_client.insert(table, values, column_names=list(columns), column_oriented=True)
             )
+
+    def insert_native(self, table: str, blocks: bytes) -> None:
+        """Insert rows in ClickHouse's Native format: blocks, one after the other. Returns when ClickHouse has them."""
+        if not blocks:
+            return
+        with self._write_lock:
+            self._translate(lambda: self._write_client.raw_insert(table, insert_block=blocks, fmt="Native"))
 
     def close(self) -> None:
         """Wait for what runs, then close; a second call does nothing."""
@@ -82,7 +121,23 @@ class Store:
         except OperationalError as error:
             raise StoreUnavailableError(f"{self.name} did not answer: {_first_line(error)}") from error
         except ClickHouseError as error:
-            raise StoreError(f"{self.name} refused a statement: {_first_line(error)}") from error
+            code = _code(error)
+            if code in _PASSING_CODES or _NO_SPACE in str(error):
+                raise StoreUnavailableError(f"{self.name} cannot answer now: {_first_line(error)}") from error
+            raise StoreError(f"{self.name} refused a statement: {_first_line(error)}", code) from error
+        except OSError as error:
+            # The driver hands rows to chDB in a file: without space for it there is no insert.
+            raise StoreUnavailableError(f"{self.name} cannot be reached now: {error.strerror}") from error
+
+
+def sync_inserts(store: Store) -> None:
+    """Let an insert return when its rows survive a crash of the machine, not only of the process."""
+    unsynced = store.query(
+        "SELECT name FROM system.tables WHERE database = currentDatabase() AND engine LIKE '%MergeTree' "
+        "AND create_table_query NOT LIKE '%fsync_after_insert = 1%'"
+    )
+    for (table,) in unsynced.rows:
+        store.command(f"ALTER TABLE `{table}` MODIFY SETTING fsync_after_insert = 1, fsync_part_directory = 1")
 
 
 def open_embedded(directory: Path) -> Store:
@@ -100,8 +155,10 @@ def open_embedded(directory: Path) -> Store:
     return Store(open_client, "the embedded store")
 
 
-def open_server(url: str, *, timeout_s: float) -> Store:
+def open_server(url: str, cluster: str = "", *, timeout_s: float) -> Store:
     """Connect to a ClickHouse server, waiting up to ``timeout_s`` seconds for one that does not answer yet.
+
+    With the name of a ``cluster``, the database is made on all hosts, and inserts and questions are for all shards.
 
     Raises:
         StoreUnavailableError: it did not answer in time; the message names host and port, never the password.
@@ -120,7 +177,10 @@ def open_server(url: str, *, timeout_s: float) -> Store:
             password=parts.password or "",
             secure=parts.scheme in ("https", "clickhouses"),
         )
-        client.command(f"CREATE DATABASE IF NOT EXISTS `{database}`")
+        client.command(f"CREATE DATABASE IF NOT EXISTS `{database}`{on_cluster(cluster)}")
+        if cluster:
+            for setting, value in _CLUSTER_SETTINGS.items():
+                client.set_client_setting(setting, value)
         client.database = database
         return client
 
@@ -140,6 +200,11 @@ def open_server(url: str, *, timeout_s: float) -> Store:
             _log.warning("%s does not answer yet, trying again in %.1f s", where, wait_s)
             time.sleep(wait_s)
             wait_s = min(wait_s * 2, 5.0)
+
+
+def _code(error: Exception) -> int:
+    found = _CODE.search(str(error))
+    return int(found[1] or found[2]) if found else 0
 
 
 def _first_line(error: Exception) -> str:

@@ -86,12 +86,16 @@ def _order(fact: Fact) -> tuple[int, int, str, str]:
 
 
 def _same_execution(tool: Fact, other: Fact, traces: Traces) -> bool:
-    nested = traces.is_ancestor(tool, other) or traces.is_ancestor(other, tool)
     if tool.tool_call_id and other.tool_call_id:
-        return tool.tool_call_id == other.tool_call_id and (nested or tool.scope != other.scope)
+        same_id = tool.tool_call_id == other.tool_call_id
+        return same_id and (tool.scope != other.scope or _nested(tool, other, traces))
     if tool.scope == other.scope or tool.tool_name != other.tool_name:
         return False
-    return nested or _span_and_record(tool, other)
+    return _nested(tool, other, traces) or _span_and_record(tool, other)
+
+
+def _nested(one: Fact, other: Fact, traces: Traces) -> bool:
+    return traces.is_ancestor(one, other) or traces.is_ancestor(other, one)
 
 
 def _span_and_record(tool: Fact, other: Fact) -> bool:
@@ -141,7 +145,7 @@ def _fit(fact: Fact, group: Group, traces: Traces) -> tuple[bool, bool, int, str
     """How well ``fact`` fits a copy in ``group``, less is better; ``None`` where it does not."""
     fits = [
         (
-            not (traces.is_ancestor(fact, member) or traces.is_ancestor(member, fact)),
+            not _nested(fact, member, traces),
             fact.input_tokens != member.input_tokens,
             abs(fact.started_at_ns - member.started_at_ns),
             member.trace_id,

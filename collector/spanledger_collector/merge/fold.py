@@ -2,20 +2,25 @@
 
 from __future__ import annotations
 
-from collections import defaultdict
-from collections.abc import Callable, Collection, Iterable
-from dataclasses import dataclass
-from itertools import islice
+from collections.abc import Collection, Iterable, Sequence
+from dataclasses import dataclass, replace
+from operator import attrgetter
 from typing import Any
 
 from spanledger_collector.merge.components import components
 from spanledger_collector.merge.copies import Group, group_calls, group_hosted, group_tools
-from spanledger_collector.merge.keys import is_hosted, own_call_id, variant
+from spanledger_collector.merge.keys import has_counts, is_hosted, own_call_id, variant
 from spanledger_collector.merge.trace import Traces
 from spanledger_collector.model import Call, Fact
 
 _NS_PER_DAY = 86_400_000_000_000
 _IDENTITY = ("task", "agent", "team", "user", "session")
+_identity_of = attrgetter(*_IDENTITY)
+_FIRST_TEXTS = (
+    *("provider", "operation", "request_model", "response_id", "service_tier"),
+    *("tool_name", "tool_call_id", "tool_arguments_hash"),
+)
+"""Fields of which the most trusted copy that says anything is taken at its word."""
 _COUNTS = (
     "input_tokens",
     "cache_read_tokens",
@@ -23,6 +28,11 @@ _COUNTS = (
     "cache_write_1h_tokens",
     "output_tokens",
     "reasoning_tokens",
+    "input_audio_tokens",
+    "output_audio_tokens",
+    "input_image_tokens",
+    "output_image_tokens",
+    "web_searches",
 )
 
 RowKey = tuple[int, str]
@@ -58,10 +68,12 @@ def fold(facts: Collection[Fact]) -> dict[RowKey, LedgerRow]:
 
 def _one_per_span(facts: Iterable[Fact]) -> list[Fact]:
     """Of several things said of one span the fullest holds (an SDK's pending and final span, a retry that differs)."""
-    said: dict[tuple[str, str], list[Fact]] = defaultdict(list)
+    fullest: dict[tuple[str, str], Fact] = {}
     for fact in facts:
-        said[fact.trace_id, fact.span_id].append(fact)
-    return [max(variants, key=_fullness) if len(variants) > 1 else variants[0] for variants in said.values()]
+        other = fullest.setdefault((fact.trace_id, fact.span_id), fact)
+        if other is not fact:
+            fullest[fact.trace_id, fact.span_id] = max(other, fact, key=_fullness)
+    return list(fullest.values())
 
 
 def _fullness(fact: Fact) -> tuple[bool, int, int, int]:
@@ -78,48 +90,93 @@ def _calls(facts: list[Fact]) -> Iterable[Call]:
 
 
 def _call(group: Group, traces: Traces) -> Call:
-    """One row of the copies: place and time of the outermost, each other field from the copy that knows it best."""
-    outermost = min(group, key=lambda f: (f.started_at_ns, -f.ended_at_ns, f.trace_id, f.span_id))
-    best_first = sorted(group, key=lambda f: (-f.trust, f.usage_estimated, f.trace_id, f.span_id))
-    counts = _counts(best_first)
-    reported = counts["input_tokens"] is not None or counts["output_tokens"] is not None
-    estimated = reported and all(fact.usage_estimated for fact in group if _has_usage(fact))
-    with_id = next((fact for fact in best_first if fact.kind != "tool" and fact.response_id), outermost)
+    """One row of the copies, of which most calls have one."""
+    best_first = group
+    fact = group[0]
+    if len(group) > 1:
+        best_first = sorted(group, key=lambda f: (-f.trust, f.usage_estimated, f.trace_id, f.span_id))
+        fact = _merged(best_first)
+    naming = _naming(best_first, traces)
+    input_tokens, output_tokens, usage_status = _totals(fact)
+    return Call(
+        call_id=own_call_id(next((f for f in best_first if f.kind != "tool" and f.response_id), fact)),
+        kind="llm" if fact.kind == "agent" else fact.kind,
+        trace_id=fact.trace_id,
+        span_id=fact.span_id,
+        started_at_ns=fact.started_at_ns,
+        duration_ms=(fact.ended_at_ns - fact.started_at_ns) / 1e6,
+        ttft_ms=fact.ttft_ms,
+        status=fact.status,
+        error_type=fact.error_type,
+        service=fact.service,
+        dialect=fact.dialect,
+        provider=fact.provider or (naming.provider if naming else ""),
+        operation=fact.operation,
+        request_model=fact.request_model or (naming.request_model if naming else ""),
+        response_model=fact.response_model,
+        response_id=fact.response_id,
+        stream=fact.stream,
+        input_tokens=input_tokens,
+        cache_read_tokens=fact.cache_read_tokens,
+        cache_write_tokens=fact.cache_write_tokens,
+        cache_write_1h_tokens=fact.cache_write_1h_tokens,
+        output_tokens=output_tokens,
+        reasoning_tokens=fact.reasoning_tokens,
+        usage_status=usage_status,
+        cost_usd=None,
+        reported_cost_usd=fact.reported_cost_usd,
+        price_status="",
+        price_card_id="",
+        service_tier=fact.service_tier,
+        tool_name=fact.tool_name,
+        tool_call_id=fact.tool_call_id,
+        tool_arguments_hash=fact.tool_arguments_hash,
+        input_audio_tokens=fact.input_audio_tokens,
+        output_audio_tokens=fact.output_audio_tokens,
+        input_image_tokens=fact.input_image_tokens,
+        output_image_tokens=fact.output_image_tokens,
+        web_searches=fact.web_searches,
+        **_identity(group, traces),
+    )
+
+
+def _merged(best_first: list[Fact]) -> Fact:
+    """The copies as one: place and time of the outermost, each other field from the copy that knows it best."""
+    outermost = min(best_first, key=lambda f: (f.started_at_ns, -f.ended_at_ns, f.trace_id, f.span_id))
     # A framework may fail after the call itself had succeeded: the copy closest to the wire knows. A tool failed when
     # any copy says so, as the others only saw that it ended.
     failed = [fact for fact in best_first if fact.kind == "tool" and fact.status == "error"]
     tells_outcome = (failed or best_first)[0]
-    named = _named(best_first, traces)
-    return Call(
-        call_id=own_call_id(with_id),
-        kind="llm" if outermost.kind == "agent" else outermost.kind,
-        trace_id=outermost.trace_id,
-        span_id=outermost.span_id,
-        started_at_ns=outermost.started_at_ns,
-        duration_ms=(outermost.ended_at_ns - outermost.started_at_ns) / 1e6,
-        ttft_ms=_first(best_first, lambda f: f.ttft_ms),
+    return replace(
+        outermost,
+        ttft_ms=_first(best_first, "ttft_ms"),
         status=tells_outcome.status,
         error_type=tells_outcome.error_type,
-        service=outermost.service,
         dialect=best_first[0].dialect,
-        provider=_first_text(named, "provider"),
-        operation=_first_text(best_first, "operation"),
-        request_model=_first_text(named, "request_model"),
-        response_model=_most_specific(best_first, "response_model"),
-        response_id=_first_text(best_first, "response_id"),
-        stream=any(fact.stream for fact in group),
-        usage_status=("estimated" if estimated else "reported") if reported else "missing",
-        cost_usd=None,
-        reported_cost_usd=_first(best_first, lambda f: f.reported_cost_usd),
-        price_status="",
-        price_card_id="",
-        service_tier=_first_text(best_first, "service_tier"),
-        tool_name=_first_text(best_first, "tool_name"),
-        tool_call_id=_first_text(best_first, "tool_call_id"),
-        tool_arguments_hash=_first_text(best_first, "tool_arguments_hash"),
-        **counts,
-        **_identity(group, traces),
+        # A dated snapshot says more than the alias a framework repeats from the request.
+        response_model=max((fact.response_model for fact in best_first), key=len),
+        stream=any(fact.stream for fact in best_first),
+        usage_estimated=all(fact.usage_estimated for fact in best_first if _has_usage(fact)),
+        reported_cost_usd=_first(best_first, "reported_cost_usd"),
+        estimated_input_tokens=_first(best_first, "estimated_input_tokens"),
+        estimated_output_tokens=_first(best_first, "estimated_output_tokens"),
+        **_first_texts(best_first),
+        **_counts(best_first),
     )
+
+
+def _totals(fact: Fact) -> tuple[int | None, int | None, str]:
+    """Input, output, and how we know them: what was reported, else what was estimated from the text.
+
+    A call that shows no sign of an answer is not estimated: it may have failed, and nobody bills for that.
+    """
+    if has_counts(fact):
+        return fact.input_tokens, fact.output_tokens, "estimated" if fact.usage_estimated else "reported"
+    estimates = (fact.estimated_input_tokens, fact.estimated_output_tokens)
+    answered = estimates[1] or (fact.status == "ok" and (fact.kind == "embedding" or fact.response_id))
+    if _has_usage(fact) or not answered or estimates == (None, None):
+        return None, None, "missing"
+    return (*estimates, "estimated")
 
 
 def _has_usage(fact: Fact) -> bool:
@@ -141,30 +198,27 @@ def _counts(best_first: list[Fact]) -> dict[str, Any]:
 
 def _identity(group: Group, traces: Traces) -> dict[str, Any]:
     """Whom the call is for: its own word, else its nearest ancestor's; the outermost copy is asked first."""
-    found = dict.fromkeys(_IDENTITY, "")
-    for fact in sorted(group, key=lambda f: (f.started_at_ns - f.ended_at_ns, f.trace_id, f.span_id)):
+    if len(group) > 1:
+        group = sorted(group, key=lambda f: (f.started_at_ns - f.ended_at_ns, f.trace_id, f.span_id))
+    found: Sequence[str] = ("",) * len(_IDENTITY)
+    for fact in group:
         for source in (fact, *traces.ancestors(fact)):
-            for name in _IDENTITY:
-                found[name] = found[name] or getattr(source, name)
-    return found
+            said = _identity_of(source)
+            if any(said):
+                found = [known or new for known, new in zip(found, said, strict=True)]
+    return dict(zip(_IDENTITY, found, strict=True))
 
 
-def _named(copies: list[Fact], traces: Traces) -> list[Fact]:
-    """The copies, and where none names a model, the nearest ancestor that does: some emitters leave it to the turn."""
+def _naming(copies: list[Fact], traces: Traces) -> Fact | None:
+    """Where no copy names a model, the nearest ancestor that does: some emitters leave it to the turn."""
     if copies[0].kind == "tool" or any(fact.request_model or fact.response_model for fact in copies):
-        return copies
-    above = (ancestor for fact in copies for ancestor in traces.ancestors(fact) if ancestor.request_model)
-    return [*copies, *islice(above, 1)]
+        return None
+    return next((above for fact in copies for above in traces.ancestors(fact) if above.request_model), None)
 
 
-def _first(facts: list[Fact], value_of: Callable[[Fact], Any]) -> Any:
-    return next((value for fact in facts if (value := value_of(fact)) is not None), None)
+def _first_texts(facts: list[Fact]) -> dict[str, Any]:
+    return {name: next((text for fact in facts if (text := getattr(fact, name))), "") for name in _FIRST_TEXTS}
 
 
-def _first_text(facts: list[Fact], name: str) -> str:
-    return next((value for fact in facts if (value := getattr(fact, name))), "")
-
-
-def _most_specific(facts: list[Fact], name: str) -> str:
-    """The longest of the names: a dated snapshot says more than the alias a framework repeats from the request."""
-    return max((str(getattr(fact, name)) for fact in facts), key=len)
+def _first(facts: list[Fact], name: str) -> Any:
+    return next((value for fact in facts if (value := getattr(fact, name)) is not None), None)

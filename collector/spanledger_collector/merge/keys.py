@@ -4,8 +4,8 @@ from __future__ import annotations
 
 import hashlib
 import re
-from decimal import Decimal
 from functools import lru_cache
+from operator import attrgetter
 
 from spanledger_collector.model import FACT_FIELDS, Fact
 
@@ -24,6 +24,9 @@ _WEAK_RESPONSE_ID = re.compile(r"(chatcmpl|cmpl|resp|msg)?[-_]?\d{0,6}$")
 
 _VENDOR_PREFIX = re.compile(r"^(.*/|((us|eu|apac|global)\.)?[a-z]+\.(?=[a-z]))")
 _VERSION_SUFFIX = re.compile(r"([-@](\d{8}|\d{4}-\d{2}-\d{2}|latest|v\d+(:\d+)?)|:\d+)+$")
+
+_ALL_BUT_MONEY = attrgetter(*(name for name in FACT_FIELDS if name != "reported_cost_usd"))
+"""Money has a scale, which the store sets; everything else comes back as it was written."""
 
 
 def has_counts(fact: Fact) -> bool:
@@ -66,10 +69,7 @@ def match_key(fact: Fact) -> int:
     if fact.kind not in BILLABLE:
         return 0
     agreed = _AGREED_BY.get(fact.dialect, "")
-    if fact.input_tokens is None and fact.output_tokens is None:
-        counts = str(fact.status)
-    else:
-        counts = f"{fact.input_tokens or 0}/{fact.output_tokens or 0}"
+    counts = f"{fact.input_tokens or 0}/{fact.output_tokens or 0}" if has_counts(fact) else fact.status
     found = {"session": fact.session, "counts": counts}.get(agreed) or (
         f"{model_stem(fact.response_model or fact.request_model)} {counts}"
     )
@@ -78,8 +78,8 @@ def match_key(fact: Fact) -> int:
 
 def variant(fact: Fact) -> int:
     """Tells apart what was said of one span at different times; equal for an exact repetition, also from the store."""
-    values = (getattr(fact, name) for name in FACT_FIELDS)
-    return _hash64(*(f"{value:.12f}" if isinstance(value, Decimal) else repr(value) for value in values))
+    cost = fact.reported_cost_usd
+    return _hash64("" if cost is None else f"{cost:.12f}", repr(_ALL_BUT_MONEY(fact)))
 
 
 def call_id_of_response(key: str) -> str:
@@ -107,6 +107,7 @@ def _digest(parts: tuple[str, ...]) -> bytes:
     return hashlib.blake2b("\x1f".join(parts).encode(), digest_size=16).digest()
 
 
+@lru_cache(maxsize=16384)
 def _hex(*parts: str) -> str:
     return _digest(parts).hex()
 

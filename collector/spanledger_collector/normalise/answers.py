@@ -27,6 +27,10 @@ def read_answer(answer: Mapping[str, Any]) -> dict[str, Any]:
         "response_model": text(answer.get("model") or answer.get("modelVersion")),
         "service_tier": text(answer.get("service_tier")),
     }
+    output = answer.get("output")
+    if isinstance(output, list):
+        # The Responses API counts its searches nowhere: they are items of the answer.
+        fields["web_searches"] = sum(json_object(item).get("type") == "web_search_call" for item in output)
     usage = answer.get("usage") or answer.get("usageMetadata")
     return {name: value for name, value in fields.items() if value} | (read_usage(usage) if usage else {})
 

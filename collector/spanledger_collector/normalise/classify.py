@@ -38,8 +38,10 @@ from spanledger_collector.normalise import (
     vercel_ai,
 )
 from spanledger_collector.normalise.dialect import IDENTITY, Dialect, Names, Reading
+from spanledger_collector.normalise.estimate import estimate
 from spanledger_collector.normalise.providers import canonical_provider
-from spanledger_collector.normalise.unread import plain_usage, unread_usage
+from spanledger_collector.normalise.stated import shape_of, stated
+from spanledger_collector.normalise.unread import names_tokens, plain_usage, unread_usage
 from spanledger_collector.normalise.usage import settle_totals
 from spanledger_collector.normalise.values import MAX_JSON_CHARACTERS, count, money, number, text, truth
 
@@ -73,31 +75,52 @@ DIALECTS: tuple[Dialect, ...] = (
 """In order of precedence: the first that knows the scope, else the first of which a marker is present."""
 
 _MARKERS = frozenset().union(*(dialect.markers for dialect in DIALECTS))
-_COUNTS = (
-    "input_tokens",
-    "cache_read_tokens",
-    "cache_write_tokens",
-    "cache_write_1h_tokens",
-    "output_tokens",
-    "reasoning_tokens",
+_COUNTS = frozenset(
+    (
+        "input_tokens",
+        "cache_read_tokens",
+        "cache_write_tokens",
+        "cache_write_1h_tokens",
+        "output_tokens",
+        "reasoning_tokens",
+        "input_audio_tokens",
+        "output_audio_tokens",
+        "input_image_tokens",
+        "output_image_tokens",
+        "web_searches",
+    )
 )
 _OPERATIONS: dict[Kind, str] = {"llm": "chat", "embedding": "embeddings", "tool": "execute_tool"}
 """What a call is where its emitter does not say."""
 _BILLABLE = ("llm", "embedding")
 _HOSTED = "invoke_agent"
 _CLIENT = 3
-_TEXTS = (
-    "operation",
-    "provider",
-    "request_model",
-    "response_model",
-    "response_id",
-    "service_tier",
-    "tool_name",
-    "tool_call_id",
-    "tool_arguments_hash",
-    *IDENTITY,
+_TEXTS = frozenset(
+    (
+        "operation",
+        "provider",
+        "request_model",
+        "response_model",
+        "response_id",
+        "service_tier",
+        "tool_name",
+        "tool_call_id",
+        "tool_arguments_hash",
+        *IDENTITY,
+    )
 )
+_RESOURCE = Dialect(name="resource", fields={})
+"""A resource says whom its spans are for, and nothing of a call."""
+
+
+def scope_tells(scope: str) -> bool:
+    """Whether all spans of this instrumentation scope are to be normalised."""
+    return _dialect_of_scope(scope) is not None
+
+
+def name_tells(attribute: str) -> bool:
+    """Whether a span with an attribute of this name is to be normalised; the others are of no dialect and no fact."""
+    return attribute in _MARKERS or names_tokens(attribute)
 
 
 def normalise(span: Span) -> Fact | None:
@@ -114,13 +137,10 @@ def read(span: Span, dialect: Dialect) -> Fact | None:
     kind = dialect.kind(span)
     if kind is None:
         return None
-    reading = Reading(span, kind)
-    for name, attribute_names in (*dialect.fields.items(), *IDENTITY.items()):
-        value = _first(span.attributes, attribute_names)
-        if value is not None:
-            reading.fields.setdefault(name, value)
+    shape = shape_of(span.attributes, dialect)
+    reading = Reading(span, kind, stated(span.attributes, shape))
     dialect.adjust(reading)
-    return _fact(reading, dialect)
+    return _fact(reading, dialect, unread_usage(span.attributes, shape.unread) if shape.unread else "")
 
 
 def context(trace_id: str, span_id: str, parent_span_id: str, attributes: Attributes, resource: Resource) -> Fact:
@@ -172,26 +192,34 @@ def _first(attributes: Attributes, names: Names) -> Any:
     return None
 
 
-def _fact(reading: Reading, dialect: Dialect) -> Fact:
-    span, fields = reading.span, reading.fields
-    values: dict[str, Any] = {name: text(fields.get(name)) for name in _TEXTS}
-    counts = {name: count(fields.get(name)) for name in _COUNTS}
+def _fact(reading: Reading, dialect: Dialect, unread: str) -> Fact:
+    span, fields, kind = reading.span, reading.fields, reading.kind
+    values: dict[str, Any] = {}
+    counts: dict[str, int | None] = {}
+    for name, value in fields.items():
+        if name in _TEXTS:
+            values[name] = text(value)
+        elif name in _COUNTS:
+            counts[name] = count(value)
     settle_totals(counts, count(fields.get("total_tokens")))
-    values.update(counts if _says_usage(reading, values["operation"], counts) else dict.fromkeys(_COUNTS))
-    for name, names in IDENTITY.items():
-        values[name] = values[name] or text(_first(span.resource.attributes, names))
-    values["provider"] = canonical_provider(values["provider"], values["response_model"] or values["request_model"])
-    values["operation"] = values["operation"] or _OPERATIONS.get(reading.kind, "")
+    if _says_usage(reading, values.get("operation", ""), counts):
+        values.update(counts)
+    elif kind in _BILLABLE:
+        values.update(estimate(span.attributes))
+    for name, value in stated(span.resource.attributes, shape_of(span.resource.attributes, _RESOURCE)).items():
+        if not values.get(name):
+            values[name] = text(value)
+    model = values.get("response_model") or values.get("request_model", "")
+    values["provider"] = canonical_provider(values.get("provider", ""), model)
+    if not values.get("operation"):
+        values["operation"] = _OPERATIONS.get(kind, "")
     ttft_s = number(fields.get("ttft_s"))
-    # Only a streamed answer has a first chunk.
-    stream = truth(fields.get("stream")) or ttft_s is not None
     error_type = text(fields["error_type"]) if "error_type" in fields else _error_type(span)
-    arguments = fields.get("tool_arguments")
-    if reading.kind == "tool" and arguments is not None and not values["tool_arguments_hash"]:
-        values["tool_arguments_hash"] = arguments_hash(arguments)
-    if reading.kind != "tool":
+    if kind != "tool":
         # Some emitters put the tool a model asked for on the chat span: that is a request, not an execution.
         values["tool_name"] = values["tool_call_id"] = values["tool_arguments_hash"] = ""
+    elif fields.get("tool_arguments") is not None and not values.get("tool_arguments_hash"):
+        values["tool_arguments_hash"] = arguments_hash(fields["tool_arguments"])
     return Fact(
         trace_id=span.trace_id,
         span_id=span.span_id,
@@ -203,14 +231,15 @@ def _fact(reading: Reading, dialect: Dialect) -> Fact:
         scope=span.scope_name,
         dialect=dialect.name,
         trust=dialect.trust,
-        kind=reading.kind,
-        stream=stream,
+        kind=kind,
+        # Only a streamed answer has a first chunk.
+        stream=truth(fields.get("stream")) or ttft_s is not None,
         status="error" if error_type else "ok",
         error_type=error_type,
         ttft_ms=None if ttft_s is None else round(ttft_s * 1000, 6),
         usage_estimated=bool(fields.get("usage_estimated")),
         reported_cost_usd=money(fields.get("reported_cost_usd")),
-        unread_usage_attributes=unread_usage(span.attributes, dialect),
+        unread_usage_attributes=unread,
         **values,
     )
 

@@ -9,4 +9,6 @@ DIALECT = Dialect(
     fields=semconv.FIELDS,
     kind=semconv.kind,
     trust=95,
+    # Sizes of the input, and tokens estimated from them: parts of what is counted.
+    understood=("spanledger.input.",),
 )

@@ -26,19 +26,29 @@ _MAX_HARMLESS = 10_000
 _harmless: set[str] = set()
 
 
-def unread_usage(attributes: Attributes, dialect: Dialect) -> str:
-    """The names of a span's attributes that may state usage and that ``dialect`` does not read, comma-separated."""
-    return _listed(name for name, value in attributes.items() if _unread(name, dialect) and _counts(value))
+def unread_names(names: Iterable[str], dialect: Dialect) -> tuple[str, ...]:
+    """Those of ``names`` that may state usage and that ``dialect`` does not read, sorted."""
+    return tuple(sorted(name for name in names if _unread(name, dialect)))
+
+
+def unread_usage(attributes: Attributes, suspects: Iterable[str]) -> str:
+    """Those of the ``suspects`` (of ``unread_names``) whose values may indeed state usage, comma-separated."""
+    return _listed(name for name in suspects if _counts(attributes[name]))
 
 
 def plain_usage(attributes: Attributes) -> str:
     """The same for a span of no dialect, of token counts only, and made for the many spans that state none."""
     if attributes.keys() <= _harmless:
         return ""
-    found = [name for name in attributes if _names_tokens(_words(name))]
+    found = [name for name in attributes if names_tokens(name)]
     if len(_harmless) < _MAX_HARMLESS:
         _harmless.update(attributes.keys() - set(found))
     return _listed(name for name in found if _counts(attributes[name]))
+
+
+def names_tokens(name: str) -> bool:
+    """Whether an attribute of this name may be a token count."""
+    return _names_tokens(_words(name))
 
 
 @lru_cache(maxsize=65536)

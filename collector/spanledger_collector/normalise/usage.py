@@ -72,6 +72,19 @@ _PATHS: Mapping[str, tuple[str, ...]] = {
         "thoughts_token_count",
         "output_reasoning_tokens",
     ),
+    "input_audio_tokens": (
+        "prompt_tokens_details.audio_tokens",
+        "input_tokens_details.audio_tokens",
+        "input_token_details.audio",
+    ),
+    "output_audio_tokens": (
+        "completion_tokens_details.audio_tokens",
+        "output_tokens_details.audio_tokens",
+        "output_token_details.audio",
+    ),
+    "input_image_tokens": ("input_tokens_details.image_tokens", "prompt_tokens_details.image_tokens"),
+    "output_image_tokens": ("output_tokens_details.image_tokens", "completion_tokens_details.image_tokens"),
+    "web_searches": ("server_tool_use.web_search_requests",),
 }
 _WRITE_5M = "input_token_details.ephemeral_5m_input_tokens"
 _TOOL_PROMPT = ("toolUsePromptTokenCount", "tool_use_prompt_token_count")

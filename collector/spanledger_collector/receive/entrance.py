@@ -3,37 +3,68 @@
 from __future__ import annotations
 
 import logging
+import time
 import traceback
 from dataclasses import dataclass
 
-from google.rpc import code_pb2, error_details_pb2, status_pb2  # type: ignore[import-untyped]
-from opentelemetry.proto.collector.trace.v1.trace_service_pb2 import ExportTraceServiceRequest
+from google.rpc import code_pb2, error_details_pb2, status_pb2
 
+from spanledger_collector import metrics
+from spanledger_collector.access import Access, ForbiddenError, Grant, UnauthenticatedError
 from spanledger_collector.errors import PermanentError, RetryableError
 from spanledger_collector.receive.errors import (
     QueueFullError,
+    TooDeepError,
     TooLargeError,
     UnsupportedMediaError,
     retry_after_s,
 )
-from spanledger_collector.receive.span_ids import split_invalid_spans
+from spanledger_collector.receive.screen import Screen
 from spanledger_collector.receive.submit import Outcome, Received, Submit
 
 _log = logging.getLogger(__name__)
 
 
-async def accept(submit: Submit, received: Received) -> Outcome:
-    """Reject the spans with invalid ids, submit the rest, and tell both outcomes in one.
+class Entrance:
+    """What all transports share: who may send, what is done to a request before it is kept, and the counts."""
 
-    Raises:
-        RetryableError, PermanentError: what ``submit`` raised.
-    """
-    rejected, reason = 0, ""
-    if isinstance(received.body, ExportTraceServiceRequest):
-        rejected, reason = split_invalid_spans(received.body)
-    outcome = await submit.submit(received)
-    message = "; ".join(text for text in (reason, outcome.message) if text)
-    return Outcome(rejected + outcome.rejected, message)
+    def __init__(self, submit: Submit, access: Access | None = None, screen: Screen | None = None) -> None:
+        """Without ``access`` everyone may send; without ``screen`` the default limits hold and nothing is redacted."""
+        self._submit = submit
+        self._access = access or Access()
+        self._screen = screen or Screen()
+
+    def admit(self, authorization: str) -> Grant:
+        """What the ``Authorization`` header grants; before the body is looked at.
+
+        Raises:
+            UnauthenticatedError, ForbiddenError: it does not let its sender send.
+        """
+        return self._access.grant(authorization, "send")
+
+    async def accept(self, received: Received, grant: Grant, transport: str) -> Outcome:
+        """Screen a request and submit what is left of it; both outcomes are told in one.
+
+        Raises:
+            RetryableError, PermanentError: what ``submit`` raised.
+        """
+        began_s = time.perf_counter()
+        screened = self._screen.apply(received, grant)
+        spans = received.spans
+        fate = "failed"
+        try:
+            outcome = await self._submit.submit(received)
+            fate = "accepted"
+        except RetryableError:
+            fate = "refused"
+            raise
+        finally:
+            metrics.RECEIVED_SPANS[fate].labels(transport).inc(spans)
+            metrics.RECEIVE_SECONDS.labels(transport).observe(time.perf_counter() - began_s)
+        if received.signal == "traces":
+            metrics.RECEIVED_SPANS["failed"].labels(transport).inc(screened.rejected)
+        message = "; ".join(text for text in (screened.message, outcome.message) if text)
+        return Outcome(screened.rejected + outcome.rejected, message)
 
 
 @dataclass(slots=True, frozen=True)
@@ -60,8 +91,23 @@ class Refusal:
 
 
 def refusal_of(error: Exception) -> Refusal:
-    """How to tell the sender of ``error``: try again later, never again, or (429) slow down."""
+    """How to tell the sender of ``error``: try again later, never again, or (429) slow down; it is counted, too."""
+    refusal = _refusal_of(error)
+    metrics.FAILED_REQUESTS.labels(refusal.http_status).inc()
     match error:
+        case TooLargeError():
+            metrics.LIMITS_HIT.labels("request_bytes").inc()
+        case TooDeepError():
+            metrics.LIMITS_HIT.labels("nesting").inc()
+    return refusal
+
+
+def _refusal_of(error: Exception) -> Refusal:
+    match error:
+        case UnauthenticatedError():
+            return Refusal(401, code_pb2.UNAUTHENTICATED, str(error))
+        case ForbiddenError():
+            return Refusal(403, code_pb2.PERMISSION_DENIED, str(error))
         case QueueFullError():
             return Refusal(429, code_pb2.RESOURCE_EXHAUSTED, str(error), retry_after_s(error))
         case RetryableError():

@@ -8,6 +8,7 @@
     ├── AddressUnavailableError     host and port cannot be listened on
     └── BadInputError
         ├── TooLargeError           over the limit, before or after decompression
+        ├── TooDeepError            values nested deeper than protobuf reads
         └── UnsupportedMediaError   a content type or encoding that no entrance reads
 """
 
@@ -35,6 +36,10 @@ class TooLargeError(BadInputError):
 
     def __init__(self, max_bytes: int) -> None:
         super().__init__(f"a request larger than the limit of {max_bytes} bytes; smaller batches pass")
+
+
+class TooDeepError(BadInputError):
+    """Values in values, deeper than protobuf's limit of 100 messages."""
 
 
 class UnsupportedMediaError(BadInputError):

@@ -6,11 +6,12 @@ from collections.abc import Awaitable, Callable
 
 import grpc
 
+from spanledger_collector.config import Certificate
 from spanledger_collector.receive.address import listening_socket, unavailable
-from spanledger_collector.receive.entrance import Refusal, accept, refusal_of
+from spanledger_collector.receive.entrance import Entrance, Refusal, refusal_of
 from spanledger_collector.receive.otlp_protobuf import parse_protobuf
 from spanledger_collector.receive.signals import SIGNALS, response_to
-from spanledger_collector.receive.submit import Received, Signal, Submit
+from spanledger_collector.receive.submit import Received, Signal
 
 _FLAG = "--otlp-grpc"
 _STATUS_CODES = {code.value[0]: code for code in grpc.StatusCode}
@@ -22,8 +23,17 @@ class GrpcServer:
     gzip is understood; ``max_request_bytes`` bounds a message before and after decompression.
     """
 
-    def __init__(self, submit: Submit, host: str, port: int, *, max_request_bytes: int) -> None:
-        self._submit = submit
+    def __init__(
+        self,
+        entrance: Entrance,
+        host: str,
+        port: int,
+        *,
+        max_request_bytes: int,
+        certificate: Certificate | None = None,
+    ) -> None:
+        self._entrance = entrance
+        self._certificate = certificate
         self._host = host
         self._max_request_bytes = max_request_bytes
         self.port = port
@@ -45,11 +55,13 @@ class GrpcServer:
                 ("grpc.so_reuseport", 0),
             ]
         )
-        self._server.add_generic_rpc_handlers(tuple(_service(signal, self._submit) for signal in SIGNALS))
+        self._server.add_generic_rpc_handlers(tuple(_service(signal, self._entrance) for signal in SIGNALS))
+        address = f"[{host}]:{self.port}" if ":" in host else f"{host}:{self.port}"
         try:
-            self.port = self._server.add_insecure_port(
-                f"[{host}]:{self.port}" if ":" in host else f"{host}:{self.port}"
-            )
+            if self._certificate is None:
+                self.port = self._server.add_insecure_port(address)
+            else:
+                self.port = self._server.add_secure_port(address, _credentials(self._certificate))
         except RuntimeError:
             raise unavailable(self._host, self.port, _FLAG, "gRPC could not listen") from None
         await self._server.start()
@@ -59,17 +71,23 @@ class GrpcServer:
         await self._server.stop(grace_s)
 
 
-def _service(signal: Signal, submit: Submit) -> grpc.GenericRpcHandler:
+def _credentials(certificate: Certificate) -> grpc.ServerCredentials:
+    return grpc.ssl_server_credentials([(certificate.key.read_bytes(), certificate.chain.read_bytes())])
+
+
+def _service(signal: Signal, entrance: Entrance) -> grpc.GenericRpcHandler:
     # Bytes in and out rather than the generated handlers: a request that does not parse gets INVALID_ARGUMENT
     # with the reason instead of gRPC's INTERNAL, and its size is known.
-    method = grpc.unary_unary_rpc_method_handler(_export(signal, submit))
+    method = grpc.unary_unary_rpc_method_handler(_export(signal, entrance))
     return grpc.method_handlers_generic_handler(SIGNALS[signal].service, {"Export": method})
 
 
-def _export(signal: Signal, submit: Submit) -> Callable[[bytes, grpc.aio.ServicerContext], Awaitable[bytes]]:
+def _export(signal: Signal, entrance: Entrance) -> Callable[[bytes, grpc.aio.ServicerContext], Awaitable[bytes]]:
     async def export(body: bytes, context: grpc.aio.ServicerContext) -> bytes:
         try:
-            outcome = await accept(submit, Received(signal, parse_protobuf(signal, body), len(body)))
+            grant = entrance.admit(_authorization(context))
+            received = Received(signal, parse_protobuf(signal, body), len(body))
+            outcome = await entrance.accept(received, grant, "grpc")
             return response_to(signal, outcome).SerializeToString()
         except Exception as error:
             refusal = refusal_of(error)
@@ -77,6 +95,10 @@ def _export(signal: Signal, submit: Submit) -> Callable[[bytes, grpc.aio.Service
         raise AssertionError("abort raises")
 
     return export
+
+
+def _authorization(context: grpc.aio.ServicerContext) -> str:
+    return next((str(value) for key, value in context.invocation_metadata() or () if key == "authorization"), "")
 
 
 def _trailers(refusal: Refusal) -> tuple[tuple[str, bytes], ...]:

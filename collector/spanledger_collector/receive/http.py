@@ -9,7 +9,7 @@ from operator import methodcaller
 
 from google.protobuf import json_format
 from google.protobuf.message import Message
-from google.rpc import code_pb2, status_pb2  # type: ignore[import-untyped]
+from google.rpc import code_pb2, status_pb2
 from starlette.applications import Starlette
 from starlette.exceptions import HTTPException
 from starlette.requests import ClientDisconnect, Request
@@ -17,12 +17,12 @@ from starlette.responses import Response
 from starlette.routing import Route
 
 from spanledger_collector.receive.compression import ENCODINGS, decompress
-from spanledger_collector.receive.entrance import Refusal, accept, refusal_of
+from spanledger_collector.receive.entrance import Entrance, Refusal, refusal_of
 from spanledger_collector.receive.errors import TooLargeError, UnsupportedMediaError
 from spanledger_collector.receive.otlp_json import parse_json, to_json
 from spanledger_collector.receive.otlp_protobuf import parse_protobuf
 from spanledger_collector.receive.signals import SIGNALS, response_to
-from spanledger_collector.receive.submit import ExportRequest, Received, Signal, Submit
+from spanledger_collector.receive.submit import ExportRequest, Received, Signal
 
 
 @dataclass(slots=True, frozen=True)
@@ -41,15 +41,15 @@ _JSON = _Format("application/json", parse_json, to_json, lambda status: json_for
 _FORMATS = {known.content_type: known for known in (_PROTOBUF, _JSON)}
 
 
-def otlp_http_app(submit: Submit, *, max_request_bytes: int) -> Starlette:
+def otlp_http_app(entrance: Entrance, *, max_request_bytes: int) -> Starlette:
     """The ASGI app; ``max_request_bytes`` bounds a request before and after decompression.
 
-    Refusals carry a ``google.rpc.Status`` with the reason: 400 broken input, 404 and 405 not an entrance, 413
-    too large, 415 unknown content type or encoding, 429 and 503 with ``Retry-After``.
+    Refusals carry a ``google.rpc.Status`` with the reason: 400 broken input, 401 and 403 the token, 404 and 405 not an
+    entrance, 413 too large, 415 unknown content type or encoding, 429 and 503 with ``Retry-After``.
     """
     app = Starlette(
         routes=[
-            Route(signal_type.path, _export(signal, submit, max_request_bytes), methods=["POST"])
+            Route(signal_type.path, _export(signal, entrance, max_request_bytes), methods=["POST"])
             for signal, signal_type in SIGNALS.items()
         ],
         exception_handlers={HTTPException: _no_entrance},
@@ -58,14 +58,16 @@ def otlp_http_app(submit: Submit, *, max_request_bytes: int) -> Starlette:
     return app
 
 
-def _export(signal: Signal, submit: Submit, max_request_bytes: int) -> Callable[[Request], Awaitable[Response]]:
+def _export(signal: Signal, entrance: Entrance, max_request_bytes: int) -> Callable[[Request], Awaitable[Response]]:
     async def export(request: Request) -> Response:
         try:
+            grant = entrance.admit(request.headers.get("authorization", ""))
             form = _format_of(request)
             raw = await _read(request, max_request_bytes)
             encoding = request.headers.get("content-encoding", "").strip().lower()
             body = decompress(raw, encoding, max_request_bytes)
-            outcome = await accept(submit, Received(signal, form.parse(signal, body), len(body)))
+            received = Received(signal, form.parse(signal, body), len(body))
+            outcome = await entrance.accept(received, grant, "http")
             return Response(form.encode(response_to(signal, outcome)), media_type=form.content_type)
         except ClientDisconnect:
             return Response(status_code=400)  # nobody is there to read it
@@ -111,6 +113,8 @@ def _refuse(request: Request, refusal: Refusal) -> Response:
     form = _FORMATS.get(_content_type(request), _JSON)
     headers = {}
     match refusal.http_status:
+        case 401:
+            headers["www-authenticate"] = "Bearer"
         case 405:
             headers["allow"] = "POST"
         case 415:

@@ -20,6 +20,7 @@ from google.protobuf.descriptor import Descriptor
 from google.protobuf.message import Message
 
 from spanledger_collector.errors import BadInputError
+from spanledger_collector.receive.errors import TooDeepError
 from spanledger_collector.receive.json_values import MisfitError, kind_of, scalar_reader, scalar_writer
 from spanledger_collector.receive.signals import SIGNALS
 from spanledger_collector.receive.submit import ExportRequest, Signal
@@ -58,7 +59,7 @@ def load_json(body: bytes) -> dict[str, Any]:
     except UnicodeDecodeError:
         raise BadInputError("no JSON: not UTF-8 text") from None
     except RecursionError:
-        raise BadInputError("the JSON is nested too deeply") from None
+        raise TooDeepError("the JSON is nested too deeply") from None
     except ValueError:
         raise BadInputError("the JSON holds a number of thousands of digits") from None
     if not isinstance(document, dict):
@@ -123,7 +124,7 @@ def _fill(message: Message, source: object, depth: int) -> None:
     if not isinstance(source, dict):
         raise MisfitError(f"must be an object, not {kind_of(source)}")
     if depth > _MAX_DEPTH:
-        raise MisfitError(f"is nested deeper than {_MAX_DEPTH} levels")
+        raise TooDeepError(f"the JSON is nested deeper than {_MAX_DEPTH} levels")
     known = _fields(message.DESCRIPTOR)
     for key, value in source.items():
         field = known.get(key)

@@ -8,6 +8,7 @@ from typing import Any
 from google.protobuf.message import DecodeError
 
 from spanledger_collector.errors import BadInputError
+from spanledger_collector.receive.errors import TooDeepError
 from spanledger_collector.receive.signals import SIGNALS
 from spanledger_collector.receive.span_ids import has_valid_span
 from spanledger_collector.receive.submit import ExportRequest, Signal
@@ -25,7 +26,9 @@ def parse_protobuf(signal: Signal, body: bytes) -> ExportRequest:
     name = signal_type.request.DESCRIPTOR.name
     try:
         request.ParseFromString(body)
-    except DecodeError:
+    except DecodeError as error:
+        if "MaxDepth" in str(error):
+            raise TooDeepError(f"the {len(body)} bytes are a {name} nested deeper than 100 levels") from None
         raise BadInputError(
             f"the {len(body)} bytes are no {name}: protobuf that is broken or truncated, or text not in UTF-8"
         ) from None

@@ -10,11 +10,11 @@ from collections.abc import Iterator
 import uvicorn
 from starlette.types import ASGIApp
 
-from spanledger_collector.config import Address
+from spanledger_collector.config import Address, Certificate
 from spanledger_collector.receive.address import listening_socket
+from spanledger_collector.receive.entrance import Entrance
 from spanledger_collector.receive.grpc import GrpcServer
 from spanledger_collector.receive.http import otlp_http_app
-from spanledger_collector.receive.submit import Submit
 
 # Longer than the minute at which SDKs send metrics, so that connections live from one export to the next.
 _KEEP_ALIVE_S = 75
@@ -23,7 +23,16 @@ _KEEP_ALIVE_S = 75
 class HttpServer:
     """Serves an ASGI app in the running loop: no signal handlers, no access log, no lifespan events."""
 
-    def __init__(self, app: ASGIApp, host: str, port: int, *, flag: str, grace_s: float = 5.0) -> None:
+    def __init__(
+        self,
+        app: ASGIApp,
+        host: str,
+        port: int,
+        *,
+        flag: str,
+        certificate: Certificate | None = None,
+        grace_s: float = 5.0,
+    ) -> None:
         """``flag`` is the option that changes the address; ``grace_s`` is what ``stop`` waits for at most."""
         self._host = host
         self._flag = flag
@@ -37,6 +46,8 @@ class HttpServer:
             server_header=False,
             timeout_keep_alive=_KEEP_ALIVE_S,
             timeout_graceful_shutdown=grace_s,  # type: ignore[arg-type]  # passed on to asyncio, which takes fractions
+            ssl_certfile=certificate.chain if certificate else None,
+            ssl_keyfile=certificate.key if certificate else None,
         )
         self._server = _EmbeddedServer(config)
 
@@ -78,15 +89,29 @@ class _EmbeddedServer(uvicorn.Server):
 
 
 class OtlpServers:
-    """OTLP/gRPC and OTLP/HTTP in front of one ``submit``."""
+    """OTLP/gRPC and OTLP/HTTP in front of one entrance."""
 
     def __init__(
-        self, submit: Submit, grpc: Address, http: Address, *, max_request_bytes: int, grace_s: float = 5.0
+        self,
+        entrance: Entrance,
+        grpc: Address,
+        http: Address,
+        *,
+        max_request_bytes: int,
+        certificate: Certificate | None = None,
+        grace_s: float = 5.0,
     ) -> None:
+        """With a ``certificate`` both speak TLS."""
         self._grace_s = grace_s
-        self._grpc = GrpcServer(submit, grpc.host, grpc.port, max_request_bytes=max_request_bytes)
-        app = otlp_http_app(submit, max_request_bytes=max_request_bytes)
-        self._http = HttpServer(app, http.host, http.port, flag="--otlp-http", grace_s=grace_s)
+        self._grpc = GrpcServer(
+            entrance,
+            grpc.host,
+            grpc.port,
+            max_request_bytes=max_request_bytes,
+            certificate=certificate,
+        )
+        app = otlp_http_app(entrance, max_request_bytes=max_request_bytes)
+        self._http = HttpServer(app, http.host, http.port, flag="--otlp-http", certificate=certificate, grace_s=grace_s)
 
     @property
     def grpc_port(self) -> int:

@@ -1,0 +1,51 @@
+"""``spanledger status``: how much there is, and how much waits."""
+
+from __future__ import annotations
+
+import json
+from typing import Any
+
+import click
+from rich.console import Console
+from rich.table import Column, Table
+
+from spanledger_collector.cli.options import store_options
+from spanledger_collector.collector import open_store_or_find_holder
+from spanledger_collector.config import Settings, load_settings
+from spanledger_collector.export.data_directory import Holder
+from spanledger_collector.export.status import status_of
+from spanledger_collector.web.client import ApiStatus
+
+_SIZES = ("rows", "bytes", "parts")
+
+
+@click.command()
+@click.option("--format", "form", type=click.Choice(("table", "json")), default="table", show_default=True)
+@store_options
+def status(form: str, config_file: str | None, **flags: Any) -> None:
+    """Show rows, bytes and parts of each table, the oldest and the newest call, and what waits in the journal."""
+    state = _state(load_settings(config_file, **flags))
+    if form == "json":
+        click.echo(json.dumps(state))
+        return
+    table = Table("table", *(Column(name, justify="right") for name in _SIZES))
+    for row in state["tables"]:
+        table.add_row(row["table"], *(f"{row[name]:,}" for name in _SIZES))
+    Console().print(table)
+    click.echo(f"oldest call  {state['oldest_call'] or 'none'}\nnewest call  {state['newest_call'] or 'none'}")
+    journal = state["journal"]
+    if journal is None:
+        click.echo("journal      no collector runs on this data directory")
+        return
+    click.echo(
+        f"journal      {journal['requests']:,} requests, {journal['spans']:,} spans, {journal['bytes']:,} bytes wait; "
+        f"the oldest for {journal['lag_s']:.1f} s"
+    )
+
+
+def _state(settings: Settings) -> dict[str, Any]:
+    with open_store_or_find_holder(settings) as found:
+        if isinstance(found, Holder):
+            token = settings.token.get_secret_value()
+            return ApiStatus(found.api, token=token, certificate=found.certificate).status()
+        return {**status_of(found), "journal": None}

@@ -1,0 +1,40 @@
+"""What the store holds: rows, bytes and parts by table, and the span of time of the ledger."""
+
+from __future__ import annotations
+
+from typing import Any
+
+from spanledger_collector.query.ports import Store
+
+_TABLES = """
+SELECT t.name, sum(p.rows), sum(p.bytes_on_disk), countIf(p.name != '')
+FROM system.tables AS t
+LEFT JOIN system.parts AS p ON p.database = t.database AND p.table = t.name AND p.active
+WHERE t.database = currentDatabase() AND t.engine LIKE '%MergeTree'
+GROUP BY t.name
+ORDER BY t.name
+"""
+_CALLS = """
+SELECT
+    count(),
+    formatDateTime(min(started_at), '%FT%TZ', 'UTC'),
+    formatDateTime(max(started_at), '%FT%TZ', 'UTC')
+FROM calls
+WHERE is_deleted = 0
+"""
+
+
+def status_of(store: Store) -> dict[str, Any]:
+    """``{"tables": [{"table", "rows", "bytes", "parts"}], "oldest_call", "newest_call"}``; no calls: ``None``.
+
+    Rows are those on disk, replaced ones that no merge has removed yet among them; times are ISO 8601 in UTC.
+
+    Raises:
+        StoreUnavailableError: the store did not answer.
+    """
+    tables = [
+        {"table": name, "rows": int(rows), "bytes": int(size), "parts": int(parts)}
+        for name, rows, size, parts in store.query(_TABLES, {}).rows
+    ]
+    ((calls, oldest, newest),) = store.query(_CALLS, {}).rows
+    return {"tables": tables, "oldest_call": oldest if calls else None, "newest_call": newest if calls else None}

@@ -1,0 +1,103 @@
+"""The migrations for a cluster: every statement has a form, and ClickHouse's own parser takes it."""
+
+from __future__ import annotations
+
+import pytest
+
+from spanledger_collector.export.cluster import SHARD_BY, UnclusteredError, clustered
+from spanledger_collector.export.migrate import BOOKKEEPING, migrations, statements
+from spanledger_collector.export.store import Store, open_server
+
+ALL = [BOOKKEEPING, *(statement for _, _, sql in migrations() for statement in statements(sql))]
+
+
+def test_every_statement_of_the_migrations_parses_for_a_cluster(store: Store) -> None:
+    """Nothing is left out and nothing runs on one host only."""
+    for statement in ALL:
+        for made in clustered(statement, "prod"):
+            assert " ON CLUSTER `prod` " in made
+            store.query("SELECT formatQuery({sql:String})", {"sql": made})
+
+
+def test_without_a_cluster_the_statements_are_as_written() -> None:
+    """One host gets the text of the migrations."""
+    assert [clustered(statement, "") for statement in ALL] == [[statement] for statement in ALL]
+
+
+def test_a_table_becomes_a_replicated_and_a_distributed_one() -> None:
+    """Columns, order and time to live are kept; the engine and the dedup window are the replicated ones."""
+    statement = (
+        "CREATE TABLE IF NOT EXISTS calls (a String, f DateTime64(9, 'UTC')) ENGINE = ReplacingMergeTree(v, d)\n"
+        "ORDER BY a TTL f + INTERVAL 1 DAY\nSETTINGS non_replicated_deduplication_window = 1000"
+    )
+    assert clustered(statement, "c") == [
+        "CREATE TABLE IF NOT EXISTS calls_local ON CLUSTER `c` (a String, f DateTime64(9, 'UTC')) "
+        "ENGINE = ReplicatedReplacingMergeTree('/clickhouse/tables/{shard}/{database}/{table}', '{replica}', v, d)\n"
+        "ORDER BY a TTL f + INTERVAL 1 DAY\nSETTINGS replicated_deduplication_window = 1000",
+        "CREATE TABLE IF NOT EXISTS calls ON CLUSTER `c` AS calls_local "
+        "ENGINE = Distributed('c', currentDatabase(), 'calls_local', cityHash64(call_id))",
+    ]
+
+
+def test_a_view_works_within_its_shard() -> None:
+    """A materialized view reads and feeds the local tables, and keeps what follows its source."""
+    made = clustered("CREATE MATERIALIZED VIEW IF NOT EXISTS v TO t AS\nSELECT x, count()\nFROM s\nGROUP BY x", "c")
+    assert made == [
+        "CREATE MATERIALIZED VIEW IF NOT EXISTS v ON CLUSTER `c` TO t_local AS\nSELECT x, count()\n"
+        "FROM s_local\nGROUP BY x"
+    ]
+
+
+def test_columns_change_in_both_tables_and_all_else_in_the_local_one() -> None:
+    """A Distributed table has columns, and no index, time to live or setting."""
+    added = clustered("ALTER TABLE t ADD COLUMN IF NOT EXISTS a String", "c")
+    assert added == [
+        "ALTER TABLE t_local ON CLUSTER `c` ADD COLUMN IF NOT EXISTS a String",
+        "ALTER TABLE t ON CLUSTER `c` ADD COLUMN IF NOT EXISTS a String",
+    ]
+    assert clustered("ALTER TABLE t MODIFY TTL a", "c") == ["ALTER TABLE t_local ON CLUSTER `c` MODIFY TTL a"]
+
+
+def test_shards_are_by_columns_that_the_tables_have(store: Store) -> None:
+    """The column that decides the shard is one of its table, and part of what identifies a row there."""
+    for table, column in SHARD_BY.items():
+        found = store.query(
+            "SELECT count() FROM system.columns WHERE database = currentDatabase() "
+            "AND table = {table:String} AND name = {column:String} AND is_in_sorting_key",
+            {"table": table, "column": column},
+        )
+        assert found.rows == [(1,)], (table, column)
+
+
+def test_an_unknown_statement_is_refused() -> None:
+    """A migration of a new kind fails here before it runs on one host of many."""
+    with pytest.raises(UnclusteredError, match="OPTIMIZE TABLE calls"):
+        clustered("OPTIMIZE TABLE calls FINAL", "prod")
+
+
+def test_a_real_server_takes_the_migrations() -> None:
+    """On a ClickHouse server the same code migrates, alters, writes and reads."""
+    clickhouse = pytest.importorskip(
+        "testcontainers.clickhouse", reason="needs testcontainers, to start a ClickHouse server in Docker"
+    )
+    import docker
+
+    from spanledger_collector.config import Settings
+    from spanledger_collector.export.migrate import migrate
+    from spanledger_collector.export.retention import apply_retention
+
+    try:
+        docker.from_env().ping()
+    except docker.errors.DockerException:
+        pytest.skip("needs a running Docker, to start a ClickHouse server")
+    with clickhouse.ClickHouseContainer("clickhouse/clickhouse-server:25.8") as server:
+        address = f"{server.get_container_host_ip()}:{server.get_exposed_port(8123)}"
+        store = open_server(f"http://{server.username}:{server.password}@{address}/spanledger", timeout_s=60)
+        try:
+            assert migrate(store) == [number for number, _, _ in migrations()]
+            assert migrate(store) == []
+            assert apply_retention(store, Settings().retention_days) == []
+            store.insert("calls", ("call_id", "started_at"), [["a"], [1_767_225_600_000_000_000]])
+            assert store.query("SELECT call_id FROM calls FINAL").rows == [("a",)]
+        finally:
+            store.close()
