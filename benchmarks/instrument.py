@@ -25,8 +25,8 @@ from importlib import import_module
 from importlib.util import find_spec
 from typing import Any
 
-CALLS = 400
-BLOCK_CALLS = 20
+CALLS = 1000
+BLOCK_CALLS = 50
 SHORT_CHUNKS, LONG_CHUNKS = 5, 205
 IMPORTS = 5
 BASE_IMPORTS = "import openai, opentelemetry.sdk.trace.export, opentelemetry.exporter.otlp.proto.http.trace_exporter"

@@ -25,6 +25,7 @@ from spanledger import clock, conversation, repetition
 from spanledger.provider import stamp
 from spanledger.tools.watching import TOOLS
 from spanledger.tracing import use_provider
+from spanledger.wire import resends
 from spanledger.wire.clients import CLIENTS
 
 SECOND_NS = 1_000_000_000
@@ -84,6 +85,7 @@ def recorded_spans() -> Iterator[RecordedSpans]:
     readings = itertools.count(SECOND_NS, SECOND_NS)
     provider_before, clock_before = use_provider(recorded.provider), clock.now_ns
     clock.now_ns = lambda: next(readings)
+    resends.forget_all()
     clients_before, tools_before = CLIENTS.start(), TOOLS.start()
     try:
         yield recorded

@@ -190,7 +190,7 @@ class Attempt:
         if invocation := request.headers.get(resends.INVOCATION_HEADER):
             return invocation
         body = request.body if isinstance(request.body, bytes) else json.dumps(request.body, default=repr)
-        return (self._caller, request.host, request.path, hash(body))
+        return (self._caller, request.host, request.port, request.path, hash(body))
 
 
 @guarded

@@ -11,6 +11,7 @@ from spanledger.wire.format import (
     Json,
     Messages,
     WireFormat,
+    amount,
     count,
     known,
     last_known,
@@ -36,10 +37,13 @@ class ChatCompletions(WireFormat):
         return isinstance(request.get("messages"), list)
 
     def response_attributes(self, response: Json) -> Attributes:
-        """Usage as OpenAI defines it is already in totals."""
-        usage = mapping(response.get("usage"))
+        """Usage as OpenAI defines it is already in totals; others have ways of their own to say it."""
+        usage = mapping(response.get("usage")) or mapping(mapping(response.get("x_groq")).get("usage"))
         prompt = mapping(usage.get("prompt_tokens_details"))
-        completion = mapping(usage.get("completion_tokens_details"))
+        reasoning = count(mapping(usage.get("completion_tokens_details")).get("reasoning_tokens"))
+        cache_read = count(prompt.get("cached_tokens"))
+        if cache_read is None:
+            cache_read = count(usage.get("prompt_cache_hit_tokens"))  # DeepSeek
         return known(
             {
                 name.RESPONSE_ID: text(response.get("id")),
@@ -51,10 +55,11 @@ class ChatCompletions(WireFormat):
                 ],
                 name.OPENAI_SERVICE_TIER: text(response.get("service_tier")),
                 name.INPUT_TOKENS: count(usage.get("prompt_tokens")),
-                name.CACHE_READ_TOKENS: count(prompt.get("cached_tokens")),
+                name.CACHE_READ_TOKENS: cache_read,
                 name.CACHE_WRITE_TOKENS: count(prompt.get("cache_write_tokens")),
-                name.OUTPUT_TOKENS: count(usage.get("completion_tokens")),
-                name.REASONING_TOKENS: count(completion.get("reasoning_tokens")),
+                name.OUTPUT_TOKENS: _output_tokens(usage, reasoning),
+                name.REASONING_TOKENS: reasoning,
+                name.REPORTED_COST_USD: amount(usage.get("cost")),
             }
         )
 
@@ -81,6 +86,15 @@ class ChatCompletions(WireFormat):
             message("assistant", _parts(mapping(choice.get("message"))), choice.get("finish_reason"))
             for choice in mappings(response.get("choices"))
         ]
+
+
+def _output_tokens(usage: Json, reasoning: int | None) -> int | None:
+    """Count what xAI and Google leave out of the completion: reasoning that only their total has."""
+    prompt, completion = count(usage.get("prompt_tokens")), count(usage.get("completion_tokens"))
+    if prompt is None or completion is None:
+        return completion
+    left_out = (count(usage.get("total_tokens")) or 0) - prompt - completion
+    return completion + left_out if left_out > 0 and reasoning in (None, left_out) else completion
 
 
 def _indexed(items: list[Json], index: object) -> Json:

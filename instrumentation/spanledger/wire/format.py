@@ -19,6 +19,8 @@ Attributes = dict[str, AttributeValue]
 Messages = list[dict[str, Any]]
 """Messages in the shape of the GenAI conventions: ``{"role": ..., "parts": [{"type": ..., ...}]}``."""
 
+DEPLOYMENT = re.compile(r"^/openai/deployments/([^/]+)/")
+
 NOTHING = re.compile(rb"(?!)")
 
 
@@ -63,8 +65,9 @@ class WireFormat(ABC):
         """Id, model, finish reasons and usage of an answer, as far as they are there."""
 
     def request_model(self, path: str, request: Json) -> str | None:
-        """Give the model that a request asks for; some have it in their path."""
-        return text(request.get("model"))
+        """Give the model that a request asks for; some have it in their path, as Azure has its deployments."""
+        deployment = DEPLOYMENT.search(path)
+        return text(request.get("model")) or (deployment[1] if deployment else None)
 
     def is_streamed(self, path: str, request: Json) -> bool:
         """Whether a request asks for a stream."""
@@ -139,6 +142,11 @@ def text(value: object) -> str | None:
 def count(value: object) -> int | None:
     """Give ``value`` if it is a number of tokens."""
     return value if isinstance(value, int) and not isinstance(value, bool) and value >= 0 else None
+
+
+def amount(value: object) -> float | None:
+    """Give ``value`` if it is a sum of money."""
+    return float(value) if isinstance(value, int | float) and not isinstance(value, bool) and value >= 0 else None
 
 
 def known(attributes: Mapping[str, AttributeValue | None]) -> Attributes:

@@ -61,6 +61,12 @@ def remember(failed: Failed) -> None:
         _failed.append(failed)
 
 
+def forget_all() -> None:
+    """Begin anew, as a test does."""
+    with _lock:
+        _failed.clear()
+
+
 @guarded
 def failed_before(request: Hashable) -> Failed | None:
     """Take the oldest failed attempt of the same request, if there is one within the window."""

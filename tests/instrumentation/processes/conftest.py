@@ -61,6 +61,8 @@ def run_program(tmp_path: Path, provider: Any) -> Callable[..., subprocess.Compl
         script = tmp_path / "my_agent.py"
         script.write_text(textwrap.dedent(program))
         kept = {name: value for name, value in os.environ.items() if not name.startswith("OTEL_")}
+        # As in an activated environment, whichever way pytest was started.
+        kept["PATH"] = f"{Path(sys.executable).parent}{os.pathsep}{kept.get('PATH', '')}"
         return subprocess.run(
             command or (sys.executable, str(script)),
             env={**kept, "OTEL_EXPORTER_OTLP_ENDPOINT": provider.url, **environment},

@@ -182,6 +182,15 @@ def test_an_error_of_ours_stays_ours(provider, spans, recorded_case, monkeypatch
         ("https://api.mistral.ai/v1/embeddings", "embeddings_plain", ("mistral_ai", 443)),
         ("http://gateway.local:4000/v1/messages", "messages_plain", ("anthropic", 4000)),
         ("http://llm/v1/chat/completions", "chat_plain", ("openai", 80)),
+        ("http://llm:11434/v1/chat/completions", "chat_plain", ("ollama", 11434)),
+        ("https://llm/openai/deployments/mine/chat/completions", "chat_plain", ("azure.ai.openai", 443)),
+        ("https://vllm.elb.amazonaws.com/v1/chat/completions", "chat_plain", ("openai", 443)),
+        ("https://bedrock-runtime.us-east-1.amazonaws.com/model/x/converse", "converse_plain", ("aws.bedrock", 443)),
+        (
+            "https://us-east1-aiplatform.googleapis.com/v1/models/x:generateContent",
+            "gemini_plain",
+            ("gcp.vertex_ai", 443),
+        ),
         ("http://notapi.openai.com.evil.test/v1/chat/completions", "chat_plain", ("openai", 80)),
     ],
 )
@@ -195,3 +204,27 @@ def test_the_host_tells_the_provider(module, url, name, told, spans, recorded_ca
     attributes = spans.snapshot()[0]["attributes"]
     assert (attributes["gen_ai.provider.name"], attributes["server.port"]) == told
     assert attributes["server.address"] == urlsplit(url).hostname
+
+
+@pytest.mark.parametrize(
+    ("host", "provider_name"),
+    [("llm.corp", "openai"), ("eu.llm.corp", "openai"), ("api.x.ai", "mine"), ("other.corp", "openai"), ("gw", "groq")],
+)
+def test_a_setting_names_the_provider_of_a_host(host, provider_name, spans, recorded_case, monkeypatch):
+    """Hosts of one's own, and those below them, are the provider that the setting says, before all else."""
+    monkeypatch.setenv("SPANLEDGER_PROVIDER_HOSTS", "LLM.corp = openai, api.x.ai=mine,gw=groq,broken")
+    case = recorded_case("chat_plain")
+    transport = httpx2.MockTransport(lambda _request: httpx2.Response(200, json=case["answer"]))
+    with httpx2.Client(transport=transport) as client:
+        client.post(f"https://{host}/v1/chat/completions", json=case["request"])
+    assert spans.snapshot()[0]["attributes"]["gen_ai.provider.name"] == provider_name
+
+
+def test_a_deployment_in_the_path_is_the_model(spans, recorded_case):
+    """Azure's requests need no model in their body."""
+    case = recorded_case("chat_plain")
+    request = {field: value for field, value in case["request"].items() if field != "model"}
+    transport = httpx2.MockTransport(lambda _request: httpx2.Response(200, json=case["answer"]))
+    with httpx2.Client(transport=transport) as client:
+        client.post("https://x.openai.azure.com/openai/deployments/mine/chat/completions", json=request)
+    assert spans.snapshot()[0]["attributes"]["gen_ai.request.model"] == "mine"

@@ -15,6 +15,7 @@ from hypothesis import strategies as st
 
 from spanledger.wire.format import mapping
 from spanledger.wire.formats import FORMATS, format_of
+from spanledger.wire.splitting import ArraySplitter
 
 CASES = [json.loads(file.read_text()) for file in (Path(__file__).parents[1] / "cases").glob("*.json")]
 EACH_FORMAT = pytest.mark.parametrize("wire_format", FORMATS, ids=lambda each: type(each).__name__)
@@ -61,7 +62,7 @@ def test_no_json_breaks_a_format(case, random):
         wire_format.fold(folded, as_sent(case, mapping(mangled(event, random))))
     for answer in (mapping(mangled(case.get("answer"), random)), folded):
         attributes = wire_format.response_attributes(answer)
-        assert all(isinstance(value, str | int | list) and value != [] for value in attributes.values())
+        assert all(isinstance(value, str | int | float | list) and value != [] for value in attributes.values())
         json.dumps(wire_format.output_messages(answer))
     wire_format.recognises(request)
     json.dumps([wire_format.input_messages(request), wire_format.system_instructions(request)])
@@ -82,3 +83,48 @@ def test_telling_events_are_enough(streamed):
                 begun |= wire_format.fold(told, sent)
     assert begun
     assert wire_format.response_attributes(told) == wire_format.response_attributes(whole)
+
+
+@pytest.mark.parametrize(
+    ("usage", "expected"),
+    [
+        ({"prompt_tokens": 9, "completion_tokens": 5, "total_tokens": 14}, {"input": 9, "output": 5}),
+        (
+            {
+                "prompt_tokens": 9,
+                "completion_tokens": 5,
+                "total_tokens": 34,
+                "completion_tokens_details": {"reasoning_tokens": 20},
+            },
+            {"input": 9, "output": 25, "reasoning.output": 20},
+        ),
+        ({"prompt_tokens": 9, "completion_tokens": 5, "total_tokens": 34}, {"input": 9, "output": 25}),
+        (
+            {"prompt_tokens": 9, "completion_tokens": 5, "prompt_cache_hit_tokens": 8, "total_tokens": 14},
+            {"input": 9, "output": 5, "cache_read.input": 8},
+        ),
+    ],
+    ids=["OpenAI", "xAI: reasoning beside", "Google: thoughts in the total only", "DeepSeek: cache hits"],
+)
+def test_servers_that_count_otherwise(usage, expected):
+    """Reasoning that a server leaves out of the completion is added; other names of the cache are known."""
+    wire_format = format_of("/v1/chat/completions", {"messages": []})
+    for answer in ({"usage": usage}, {"x_groq": {"usage": usage}}):
+        found = wire_format.response_attributes(answer)
+        assert found == {f"gen_ai.usage.{part}_tokens": tokens for part, tokens in expected.items()}
+
+
+def test_what_a_gateway_says_that_it_billed_is_kept():
+    """OpenRouter's cost goes on the span as it is."""
+    wire_format = format_of("/v1/chat/completions", {"messages": []})
+    assert wire_format.response_attributes({"usage": {"cost": 0.00125}}) == {"gen_ai.usage.cost": 0.00125}
+
+
+@pytest.mark.parametrize("size", [1, 2, 3, 1000])
+def test_objects_of_an_array_are_cut_wherever_chunks_end(size):
+    """Braces, quotes and escapes within strings do not cut an object, however the bytes come."""
+    objects = [{"a": 'x "}{\\" y', "b": {"c": ["\\\\", {}]}}, {}, {"d": "\\"}]
+    data = json.dumps(objects, indent=1).encode()
+    splitter = ArraySplitter()
+    found = [event for at in range(0, len(data), size) for event in splitter.feed(data[at : at + size])]
+    assert [json.loads(event) for event in found] == objects
