@@ -82,10 +82,10 @@ def recorded_spans() -> Iterator[RecordedSpans]:
     recorded = RecordedSpans()
     conversation.forget_all()
     repetition.forget_all()
+    resends.forget_all()
     readings = itertools.count(SECOND_NS, SECOND_NS)
     provider_before, clock_before = use_provider(recorded.provider), clock.now_ns
     clock.now_ns = lambda: next(readings)
-    resends.forget_all()
     clients_before, tools_before = CLIENTS.start(), TOOLS.start()
     try:
         yield recorded

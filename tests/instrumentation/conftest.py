@@ -28,6 +28,8 @@ class Answer:
     headers: dict[str, str] = field(default_factory=lambda: {"content-type": "application/json"})
     breaks: bool = False
     """Whether the connection breaks instead of ending the body."""
+    waits_for: threading.Event | None = None
+    """What even its head waits for."""
 
 
 @dataclass
@@ -106,6 +108,8 @@ def provider() -> Iterator[Provider]:
             made.requests.append({"path": self.path, "headers": dict(self.headers), "body": body})
             made.asked.set()
             answer = made.answers.pop(0) if len(made.answers) > 1 else made.answers[0]
+            if answer.waits_for is not None:
+                answer.waits_for.wait(10)
             self.send_response(answer.status)
             for name, value in answer.headers.items():
                 self.send_header(name, value)

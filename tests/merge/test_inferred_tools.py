@@ -49,6 +49,7 @@ def test_an_inferred_and_a_seen_execution_are_one_row() -> None:
     (call,) = [row.call for row in fold(facts_of(seen, inferred)).values() if row.call]
     assert (call.kind, call.tool_name, call.tool_call_id, call.tool_arguments_hash) == ("tool", "search", "call_1", "h")
     assert (call.status, call.error_type, call.dialect) == ("error", "TimeoutError", "spanledger")
+    assert (call.span_id, call.started_at_ns, call.duration_ms) == ("a", 110 * MS, 10.0)
 
 
 def test_two_inferred_executions_are_two_rows() -> None:

@@ -12,6 +12,7 @@ from spanledger_collector.merge.copies import Group, group_calls, group_hosted, 
 from spanledger_collector.merge.keys import has_counts, is_hosted, own_call_id, variant
 from spanledger_collector.merge.trace import Traces
 from spanledger_collector.model import Call, Fact
+from spanledger_collector.normalise.dialect import INFERRED_TRUST
 
 _NS_PER_DAY = 86_400_000_000_000
 _IDENTITY = ("task", "agent", "team", "user", "session")
@@ -142,7 +143,8 @@ def _call(group: Group, traces: Traces) -> Call:
 
 def _merged(best_first: list[Fact]) -> Fact:
     """The copies as one: place and time of the outermost, each other field from the copy that knows it best."""
-    outermost = min(best_first, key=lambda f: (f.started_at_ns, -f.ended_at_ns, f.trace_id, f.span_id))
+    seen = [fact for fact in best_first if fact.trust > INFERRED_TRUST] or best_first
+    outermost = min(seen, key=lambda f: (f.started_at_ns, -f.ended_at_ns, f.trace_id, f.span_id))
     # A framework may fail after the call itself had succeeded: the copy closest to the wire knows. A tool failed when
     # any copy says so, as the others only saw that it ended.
     failed = [fact for fact in best_first if fact.kind == "tool" and fact.status == "error"]

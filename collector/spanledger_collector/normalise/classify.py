@@ -46,6 +46,7 @@ from spanledger_collector.normalise.usage import settle_totals
 from spanledger_collector.normalise.values import MAX_JSON_CHARACTERS, count, money, number, text, truth
 
 DIALECTS: tuple[Dialect, ...] = (
+    spanledger.INFERRED,
     spanledger.DIALECT,
     anthropic_sdk.DIALECT,
     openinference.DIALECT,

@@ -14,6 +14,9 @@ from spanledger_collector.model import Kind, Span
 Names = tuple[str, ...]
 """Attribute names, the preferred first; the first that is present and not empty gives the value."""
 
+INFERRED_TRUST = 5
+"""The trust of what was concluded rather than seen; its times are looser than those of any copy that was there."""
+
 IDENTITY: Mapping[str, Names] = {
     "task": ("spanledger.task",),
     "agent": ("spanledger.agent", "gen_ai.agent.name"),

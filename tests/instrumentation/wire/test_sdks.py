@@ -304,7 +304,8 @@ async def test_a_call_that_fails_raises_as_without_us(call, stream, stand_in, sp
 async def test_a_cancelled_call_ends_its_span(call, provider, spans, monkeypatch):
     """Cancelled while it waits for the provider, a call is one failed span, and the cancellation is the caller's."""
     gate = threading.Event()
-    provider.will_stream([gate])
+    provider.will_stream([])
+    provider.answers[0].waits_for = gate
     task = asyncio.create_task(call(provider.url, "anything", True))
     # The provider is in another thread; a call whose SDK is not installed is done at once.
     await asyncio.wait(
