@@ -4,13 +4,17 @@ VENV   := .venv
 BIN    := $(VENV)/bin
 DATA   ?= .data
 
-.PHONY: run test test-long lint format bench bench-merge bench-price bench-query dashboards chromium lock clean
+.PHONY: run test test-sdks test-long lint format bench bench-merge bench-price bench-query dashboards chromium lock clean
 
 run: $(VENV)/.run  ## collector, stand-in provider and demo agents; Ctrl-C stops it
 	@$(BIN)/spanledger demo --serve --data $(DATA)
 
-test: lint  ## lint and the whole test suite
+test: lint test-sdks  ## lint and the whole test suite
 	@$(BIN)/python -m pytest
+
+test-sdks: $(VENV)-sdks/.test  ## the SDKs whose requirements exclude chDB's or each other's: LiteLLM, boto3
+	@$(VENV)-sdks/bin/python -m pytest tests/instrumentation/wire/test_sdks.py tests/instrumentation/wire/test_chaos.py \
+	    -k "litellm or bedrock or br"
 
 test-long: $(VENV)/.test  ## the long form of the fault and fuzz runs too
 	@$(BIN)/python -m pytest --run-slow
@@ -47,9 +51,11 @@ lock: $(VENV)/.test  ## refresh locks/: exact versions with hashes, no index add
 	    --group build --extra collector --extra demo pyproject.toml -o locks/run.txt
 	@$(BIN)/uv pip compile -q --upgrade --universal --generate-hashes --no-emit-index-url --no-annotate --no-header \
 	    --group build --group dev --extra collector --extra demo -c locks/run.txt pyproject.toml -o locks/test.txt
+	@$(BIN)/uv pip compile -q --upgrade --universal --generate-hashes --no-emit-index-url --no-annotate --no-header \
+	    --group build --group sdks pyproject.toml -o locks/sdks.txt
 
 clean:
-	rm -rf $(VENV) build dist *.egg-info
+	rm -rf $(VENV) $(VENV)-sdks build dist *.egg-info
 
 $(BIN)/python:
 	@$(PYTHON) -c 'import sys; sys.exit(0 if sys.version_info >= (3, 11) else "spanledger needs Python 3.11 or newer; name one with: make PYTHON=python3.12 ...")'
@@ -65,4 +71,11 @@ $(VENV)/.test: locks/test.txt pyproject.toml | $(BIN)/python
 	@echo "installing spanledger and its test tools into $(VENV) (once)"
 	@$(BIN)/python -m pip install --disable-pip-version-check -q --require-hashes -r locks/test.txt
 	@$(BIN)/python -m pip install --disable-pip-version-check -q --no-deps --no-build-isolation -e .
+	@touch $@
+
+$(VENV)-sdks/.test: locks/sdks.txt pyproject.toml | $(BIN)/python
+	@echo "installing the app side and further SDKs into $(VENV)-sdks (once)"
+	@$(PYTHON) -m venv $(VENV)-sdks
+	@$(VENV)-sdks/bin/python -m pip install --disable-pip-version-check -q --require-hashes -r locks/sdks.txt
+	@$(VENV)-sdks/bin/python -m pip install --disable-pip-version-check -q --no-deps --no-build-isolation -e .
 	@touch $@
