@@ -4,7 +4,7 @@ VENV   := .venv
 BIN    := $(VENV)/bin
 DATA   ?= .data
 
-.PHONY: run test test-sdks test-long lint format bench bench-merge bench-price bench-query dashboards chromium lock clean
+.PHONY: run test test-sdks test-long lint format bench bench-instrument bench-merge bench-price bench-query dashboards chromium lock clean
 
 run: $(VENV)/.run  ## collector, stand-in provider and demo agents; Ctrl-C stops it
 	@$(BIN)/spanledger demo --serve --data $(DATA)
@@ -30,6 +30,9 @@ format: $(VENV)/.test  ## what ruff can mend by itself
 
 bench: $(VENV)/.test  ## spans a second, stage by stage and end to end
 	@$(BIN)/python benchmarks/ingest.py
+
+bench-instrument: $(VENV)/.test  ## time added to a call, beside other instrumentors where they are installed
+	@$(BIN)/python benchmarks/instrument.py
 
 bench-merge: $(VENV)/.test  ## what normalising and merging cost a span
 	@$(BIN)/python benchmarks/merge.py

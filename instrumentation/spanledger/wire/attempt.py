@@ -100,7 +100,6 @@ class Attempt:
     def answered(self, status_code: int, headers: Mapping[str, str], *, is_decoded: bool = False) -> None:
         """Note the head of the answer; what :meth:`read` gets from here on is its body, encoded as said there."""
         self._status_code = status_code
-        self._span.set_attribute(name.HTTP_RESPONSE_STATUS_CODE, status_code)
         self._head = self._format.head(headers)
         self._reading = reading_of(
             self._format,
@@ -163,6 +162,8 @@ class Attempt:
         """Say whether it is the answer of a failure."""
         response = self._response = {**self._head, **(self._reading.response() if self._reading is not None else {})}
         attributes = self._format.response_attributes(response)
+        if self._status_code:
+            attributes[name.HTTP_RESPONSE_STATUS_CODE] = self._status_code
         if self._reading is not None and self._reading.first_content_ns is not None:
             waited_s = (self._reading.first_content_ns - self._started_ns) / 1e9
             attributes[name.RESPONSE_TIME_TO_FIRST_CHUNK] = waited_s
