@@ -202,5 +202,21 @@ class Call:
     web_searches: int | None = None
 
 
+COUNT_FIELDS = (
+    "input_tokens",
+    "cache_read_tokens",
+    "cache_write_tokens",
+    "cache_write_1h_tokens",
+    "output_tokens",
+    "reasoning_tokens",
+    "input_audio_tokens",
+    "output_audio_tokens",
+    "input_image_tokens",
+    "output_image_tokens",
+    "web_searches",
+)
+"""What facts and calls count; each is an ``int``, or ``None`` where it is not known."""
+BILLABLE: tuple[Kind, ...] = ("llm", "embedding")
+"""The kinds that cost money."""
 FACT_FIELDS = tuple(f.name for f in fields(Fact))
 CALL_FIELDS = tuple(f.name for f in fields(Call))

@@ -11,12 +11,12 @@ from typing import Any
 from spanledger_collector.export.store import Store
 from spanledger_collector.merge import LedgerRow
 from spanledger_collector.merge.copies import CONTAINMENT_TOLERANCE_NS
+from spanledger_collector.merge.fold import NS_PER_DAY
 from spanledger_collector.merge.keys import match_key, variant
 from spanledger_collector.merge.settle import MatchWindow, SpanPlace
 from spanledger_collector.model import CALL_FIELDS, FACT_FIELDS, REPRICING_BITS, Call, Fact, Resource
 from spanledger_collector.normalise import context
 
-_NS_PER_DAY = 86_400_000_000_000
 _IDS_PER_QUERY = 2_000
 """Keeps a statement well below ClickHouse's `max_query_size` (256 KiB)."""
 
@@ -133,7 +133,7 @@ class Ledger:
 def _deleted(row: LedgerRow) -> tuple[Any, ...]:
     """A row that takes its key out of the ledger; only the sorting key, version and mark count."""
     day, call_id = row.key
-    values = {**_EMPTY_CALL, "call_id": call_id, "started_at_ns": day * _NS_PER_DAY}
+    values = {**_EMPTY_CALL, "call_id": call_id, "started_at_ns": day * NS_PER_DAY}
     return (*values.values(), row.version << REPRICING_BITS, 1)
 
 

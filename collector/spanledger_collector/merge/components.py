@@ -6,8 +6,8 @@ from collections import defaultdict
 from collections.abc import Iterable, Iterator
 
 from spanledger_collector.merge.copies import CONTAINMENT_TOLERANCE_NS
-from spanledger_collector.merge.keys import BILLABLE, is_hosted, match_key, response_key
-from spanledger_collector.model import Fact
+from spanledger_collector.merge.keys import is_hosted, match_key, response_key
+from spanledger_collector.model import BILLABLE, Fact
 
 
 def components(facts: Iterable[Fact]) -> list[list[Fact]]:

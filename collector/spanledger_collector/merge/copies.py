@@ -15,9 +15,9 @@ from __future__ import annotations
 from collections import defaultdict
 from collections.abc import Iterable
 
-from spanledger_collector.merge.keys import BILLABLE, has_counts, is_hosted, match_key, own_call_id, response_key
+from spanledger_collector.merge.keys import has_counts, is_hosted, match_key, own_call_id, response_key
 from spanledger_collector.merge.trace import Traces
-from spanledger_collector.model import Fact
+from spanledger_collector.model import BILLABLE, Fact
 
 CONTAINMENT_TOLERANCE_NS = 20_000_000
 """How far a copy may stick out of the interval of the other: clocks of one process, read at different layers."""

@@ -11,10 +11,10 @@ from spanledger_collector.merge.components import components
 from spanledger_collector.merge.copies import Group, group_calls, group_hosted, group_tools
 from spanledger_collector.merge.keys import has_counts, is_hosted, own_call_id, variant
 from spanledger_collector.merge.trace import Traces
-from spanledger_collector.model import Call, Fact
+from spanledger_collector.model import COUNT_FIELDS, Call, Fact
 from spanledger_collector.normalise.dialect import INFERRED_TRUST
 
-_NS_PER_DAY = 86_400_000_000_000
+NS_PER_DAY = 86_400_000_000_000
 _IDENTITY = ("task", "agent", "team", "user", "session")
 _identity_of = attrgetter(*_IDENTITY)
 _FIRST_TEXTS = (
@@ -22,19 +22,6 @@ _FIRST_TEXTS = (
     *("tool_name", "tool_call_id", "tool_arguments_hash"),
 )
 """Fields of which the most trusted copy that says anything is taken at its word."""
-_COUNTS = (
-    "input_tokens",
-    "cache_read_tokens",
-    "cache_write_tokens",
-    "cache_write_1h_tokens",
-    "output_tokens",
-    "reasoning_tokens",
-    "input_audio_tokens",
-    "output_audio_tokens",
-    "input_image_tokens",
-    "output_image_tokens",
-    "web_searches",
-)
 
 RowKey = tuple[int, str]
 """The day of the start (days since the epoch) and the call id: the sorting key of ``calls``."""
@@ -58,11 +45,11 @@ def fold(facts: Collection[Fact]) -> dict[RowKey, LedgerRow]:
     for component in components(set(facts)):
         version = len(component)
         for call in _calls(_one_per_span(component)):
-            key = (call.started_at_ns // _NS_PER_DAY, call.call_id)
+            key = (call.started_at_ns // NS_PER_DAY, call.call_id)
             rows[key] = LedgerRow(key, call, version)
         for fact in component:
             if fact.kind not in ("agent", "context") or is_hosted(fact):
-                key = (fact.started_at_ns // _NS_PER_DAY, own_call_id(fact))
+                key = (fact.started_at_ns // NS_PER_DAY, own_call_id(fact))
                 rows.setdefault(key, LedgerRow(key, None, version))
     return rows
 
@@ -78,7 +65,7 @@ def _one_per_span(facts: Iterable[Fact]) -> list[Fact]:
 
 
 def _fullness(fact: Fact) -> tuple[bool, int, int, int]:
-    known = sum(getattr(fact, name) is not None for name in _COUNTS)
+    known = sum(getattr(fact, name) is not None for name in COUNT_FIELDS)
     return (fact.kind != "context", known, fact.ended_at_ns, variant(fact))
 
 
@@ -182,7 +169,7 @@ def _totals(fact: Fact) -> tuple[int | None, int | None, str]:
 
 
 def _has_usage(fact: Fact) -> bool:
-    return any(getattr(fact, name) is not None for name in _COUNTS)
+    return any(getattr(fact, name) is not None for name in COUNT_FIELDS)
 
 
 def _counts(best_first: list[Fact]) -> dict[str, Any]:
@@ -192,7 +179,7 @@ def _counts(best_first: list[Fact]) -> dict[str, Any]:
     """
     exact = [fact for fact in best_first if not fact.usage_estimated] or best_first
     counts: dict[str, int | None] = {}
-    for name in _COUNTS:
+    for name in COUNT_FIELDS:
         known = [value for fact in exact if (value := getattr(fact, name)) is not None]
         counts[name] = next((value for value in known if value), known[0] if known else None)
     return counts

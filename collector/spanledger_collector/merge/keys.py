@@ -7,9 +7,7 @@ import re
 from functools import lru_cache
 from operator import attrgetter
 
-from spanledger_collector.model import FACT_FIELDS, Fact
-
-BILLABLE = ("llm", "embedding")
+from spanledger_collector.model import BILLABLE, FACT_FIELDS, Fact
 
 _AGREED_BY = {
     # Its log records count thoughts and tool prompts and name the model that answered, its spans do not.

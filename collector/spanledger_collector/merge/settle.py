@@ -11,8 +11,8 @@ from dataclasses import dataclass
 from typing import Protocol
 
 from spanledger_collector.merge.fold import LedgerRow, fold
-from spanledger_collector.merge.keys import BILLABLE, is_hosted, match_key, response_key
-from spanledger_collector.model import Fact
+from spanledger_collector.merge.keys import is_hosted, match_key, response_key
+from spanledger_collector.model import BILLABLE, Fact
 
 MAX_WANTED_PARENTS = 200_000
 """Parents that have not arrived and are still watched for; the oldest are given up first."""

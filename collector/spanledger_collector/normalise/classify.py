@@ -10,7 +10,7 @@ from functools import lru_cache
 from typing import Any
 
 from spanledger_collector.decode.otel_traces import text as as_text
-from spanledger_collector.model import Attributes, Fact, Kind, Resource, Span
+from spanledger_collector.model import BILLABLE, COUNT_FIELDS, Attributes, Fact, Kind, Resource, Span
 from spanledger_collector.normalise import (
     agent_framework,
     anthropic_sdk,
@@ -76,24 +76,9 @@ DIALECTS: tuple[Dialect, ...] = (
 """In order of precedence: the first that knows the scope, else the first of which a marker is present."""
 
 _MARKERS = frozenset().union(*(dialect.markers for dialect in DIALECTS))
-_COUNTS = frozenset(
-    (
-        "input_tokens",
-        "cache_read_tokens",
-        "cache_write_tokens",
-        "cache_write_1h_tokens",
-        "output_tokens",
-        "reasoning_tokens",
-        "input_audio_tokens",
-        "output_audio_tokens",
-        "input_image_tokens",
-        "output_image_tokens",
-        "web_searches",
-    )
-)
+_COUNTS = frozenset(COUNT_FIELDS)
 _OPERATIONS: dict[Kind, str] = {"llm": "chat", "embedding": "embeddings", "tool": "execute_tool"}
 """What a call is where its emitter does not say."""
-_BILLABLE = ("llm", "embedding")
 _HOSTED = "invoke_agent"
 _CLIENT = 3
 _TEXTS = frozenset(
@@ -205,7 +190,7 @@ def _fact(reading: Reading, dialect: Dialect, unread: str) -> Fact:
     settle_totals(counts, count(fields.get("total_tokens")))
     if _says_usage(reading, values.get("operation", ""), counts):
         values.update(counts)
-    elif kind in _BILLABLE:
+    elif kind in BILLABLE:
         values.update(estimate(span.attributes))
     for name, value in stated(span.resource.attributes, shape_of(span.resource.attributes, _RESOURCE)).items():
         if not values.get(name):
@@ -252,7 +237,7 @@ def _says_usage(reading: Reading, operation: str, counts: Mapping[str, int | Non
     """
     if not any(counts.values()):
         return False
-    return reading.kind in _BILLABLE or (
+    return reading.kind in BILLABLE or (
         reading.kind == "agent" and operation == _HOSTED and reading.span.kind == _CLIENT
     )
 
