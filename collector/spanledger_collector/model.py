@@ -8,9 +8,9 @@ and writes included, ``output_tokens`` is the TOTAL with reasoning included, the
 
 from __future__ import annotations
 
-from dataclasses import dataclass, field, fields
+from dataclasses import dataclass, field
 from decimal import Decimal
-from typing import Any, Literal
+from typing import Any, Literal, NamedTuple
 
 Attributes = dict[str, Any]
 """Attribute values as OTLP carries them: str, bool, int, float, bytes, list, dict or None."""
@@ -89,12 +89,13 @@ class Span:
     resource: Resource
 
 
-@dataclass(slots=True, frozen=True)
-class Fact:
+class Fact(NamedTuple):
     """What one span says, in the ledger's terms; copies of a call are several facts.
 
     Facts are kept beside the ledger, so that the ledger is at any time a function of the set of facts seen: order,
     grouping and repetition of their arrival cannot change it.
+
+    A named tuple, as are calls: of every span one is made, and a frozen dataclass takes many times as long to make.
     """
 
     trace_id: str
@@ -145,14 +146,21 @@ class Fact:
     estimated_input_tokens: int | None = None
     """Counted from the text, where the span says nothing of its usage; never mixed with what was reported."""
     estimated_output_tokens: int | None = None
+    input_bytes: int | None = None
+    """Size of what was sent, near that of its JSON: tool definitions, system prompt and messages."""
+    repeated_input_bytes: int | None = None
+    """How many of these, from the start, an answered call of the same task had sent before."""
+    tool_definitions: int | None = None
+    """How many tools the model was offered."""
+    tool_definitions_bytes: int | None = None
+    tool_definitions_hash: str = ""
 
     def __hash__(self) -> int:
         # Equal facts have equal places; hashing forty fields would cost more than all that sets are used for.
         return hash((self.trace_id, self.span_id))
 
 
-@dataclass(slots=True, frozen=True)
-class Call:
+class Call(NamedTuple):
     """A row of the ledger: one billable call or tool execution, its copies merged. The contract of ``query calls``.
 
     ``duration_ms`` and ``ttft_ms`` (time to first token) are milliseconds; money is US dollars, exact to 1e-12.
@@ -182,10 +190,7 @@ class Call:
     output_tokens: int | None
     reasoning_tokens: int | None
     usage_status: str
-    cost_usd: Decimal | None
     reported_cost_usd: Decimal | None
-    price_status: str
-    price_card_id: str
     service_tier: str
     tool_name: str
     tool_call_id: str
@@ -200,6 +205,18 @@ class Call:
     input_image_tokens: int | None = None
     output_image_tokens: int | None = None
     web_searches: int | None = None
+    input_bytes: int | None = None
+    repeated_input_bytes: int | None = None
+    tool_definitions: int | None = None
+    tool_definitions_bytes: int | None = None
+    tool_definitions_hash: str = ""
+    cost_usd: Decimal | None = None
+    price_status: str = ""
+    price_card_id: str = ""
+
+    def at_price(self, cost_usd: Decimal | None, price_status: str, price_card_id: str) -> Call:
+        """This call with another price."""
+        return Call._make((*self[:-3], cost_usd, price_status, price_card_id))
 
 
 COUNT_FIELDS = (
@@ -216,7 +233,9 @@ COUNT_FIELDS = (
     "web_searches",
 )
 """What facts and calls count; each is an ``int``, or ``None`` where it is not known."""
+SIZE_FIELDS = ("input_bytes", "repeated_input_bytes", "tool_definitions", "tool_definitions_bytes")
+"""What was measured of the input, whatever the provider counted; the same."""
 BILLABLE: tuple[Kind, ...] = ("llm", "embedding")
 """The kinds that cost money."""
-FACT_FIELDS = tuple(f.name for f in fields(Fact))
-CALL_FIELDS = tuple(f.name for f in fields(Call))
+FACT_FIELDS = Fact._fields
+CALL_FIELDS = Call._fields

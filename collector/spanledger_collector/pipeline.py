@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import threading
 from collections.abc import Callable, Collection
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 from functools import partial
 from typing import Protocol, TypeGuard
 
@@ -89,7 +89,8 @@ class Pipeline:
         settlement = settler.settle(facts, plain)
         with self._pricing:
             rows = [
-                replace(row, call=priced(row.call, self._catalogue)) if row.call else row for row in settlement.rows
+                LedgerRow(row.key, priced(row.call, self._catalogue), row.version) if row.call else row
+                for row in settlement.rows
             ]
             # The facts last: should the process end before, the same facts are new once more and make the same rows.
             self._ledger.write_rows(rows)

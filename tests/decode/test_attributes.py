@@ -8,7 +8,7 @@ from hypothesis import strategies as st
 from opentelemetry.proto.common.v1.common_pb2 import KeyValue
 
 from spanledger_collector.decode.attributes import AttributeReader, values_of
-from spanledger_collector.decode.native import block, rows_of, sized, varint
+from spanledger_collector.native import block, rows_of, sized, varint
 from spanledger_collector.decode.otel_traces import text
 from spanledger_collector.decode.spans import value_of
 

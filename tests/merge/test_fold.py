@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from dataclasses import replace
 from typing import Any
 
 import pytest
@@ -46,6 +45,17 @@ def test_copies_with_one_response_id_are_one_call_across_traces() -> None:
     (call,) = calls_of(outer, inner)
     assert (call.input_tokens, call.cache_read_tokens, call.ttft_ms, call.session) == (100, 40, 12.5, "s-1")
     assert (call.trace_id, call.span_id) == ("t1", "a")
+
+
+def test_sizes_of_the_input_are_of_the_copy_that_measured_most() -> None:
+    """The parts are never of another copy than the whole, whichever copy is believed most and comes first."""
+    trusted = llm("a", scope="outer", trust=90, response_id="chatcmpl-A1b2C3d4", tool_definitions=9)
+    sizes = {"input_bytes": 4000, "repeated_input_bytes": 3000, "tool_definitions_bytes": 800}
+    measured = llm("b", response_id="chatcmpl-A1b2C3d4", **sizes, tool_definitions_hash="c0ffee")
+    for facts in ((trusted, measured), (measured, trusted)):
+        (call,) = calls_of(*facts)
+        assert {name: getattr(call, name) for name in sizes} == sizes
+        assert (call.tool_definitions, call.tool_definitions_hash) == (None, "c0ffee")
 
 
 def test_a_weak_response_id_is_no_identity() -> None:
@@ -169,7 +179,7 @@ def test_one_execution_seen_as_tool_and_by_mcp_client_and_server_is_one_row() ->
 def test_the_same_tool_twice_is_two_executions() -> None:
     """A loop on one tool with the same arguments is as many rows as runs."""
     tool = Fact("t1", "a", kind="tool", scope="x", tool_name="search", tool_arguments_hash="h", started_at_ns=1)
-    assert len(calls_of(tool, replace(tool, span_id="b", started_at_ns=2))) == 2
+    assert len(calls_of(tool, tool._replace(span_id="b", started_at_ns=2))) == 2
 
 
 def test_a_fact_that_joined_another_call_leaves_no_row_of_its_own() -> None:

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import threading
 from collections.abc import Callable, Sequence
-from dataclasses import replace
 from decimal import Decimal
 from typing import Any
 
@@ -133,7 +132,7 @@ def test_an_override_changes_what_it_should_and_undo_restores(
 def test_a_merge_after_a_repricing_stands(store: Store, catalogue: Catalogue, negotiated: Catalogue, call) -> None:
     """A row with more facts beats a re-priced one, and undo leaves it alone; a replay of the old row does not."""
     poor = call(output_tokens=10)
-    rich = replace(poor, output_tokens=20)
+    rich = poor._replace(output_tokens=20)
     write(store, [priced(poor, catalogue)])
     repricer = Repricer(store, negotiated)
     done = repricer.commit(EVER)
@@ -211,6 +210,6 @@ def call(random_calls: Callable[[int, int], list[Call]]) -> Callable[..., Call]:
             "started_at_ns": SUMMER_NS[0] + 40 * NS_PER_DAY, "usage_status": "reported", "reported_cost_usd": None,
             "input_tokens": 1000, "output_tokens": 10,
         }  # fmt: skip
-        return replace(plain, **{**counts, **told, **fields})
+        return plain._replace(**{**counts, **told, **fields})
 
     return make

@@ -8,7 +8,7 @@ from __future__ import annotations
 
 from collections import defaultdict
 from collections.abc import Iterator
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 from datetime import UTC, datetime
 from decimal import Decimal
 from typing import Any
@@ -82,12 +82,12 @@ class Task:
     def llm(self, input_tokens: int, cached: int = 0, **changes: Any) -> Call:
         """A model call."""
         usage = {"input_tokens": input_tokens, "cache_read_tokens": cached, "output_tokens": OUTPUT}
-        return replace(EMPTY_CALL, **{"request_model": self.model, **usage, **changes})
+        return EMPTY_CALL._replace(**{"request_model": self.model, **usage, **changes})
 
     def tool(self, arguments: str) -> Call:
         """A run of the search tool."""
-        return replace(
-            EMPTY_CALL, kind="tool", operation="execute_tool", tool_name="search", tool_arguments_hash=arguments
+        return EMPTY_CALL._replace(
+            kind="tool", operation="execute_tool", tool_name="search", tool_arguments_hash=arguments
         )
 
     def usual(self, factor: int = 1, **changes: Any) -> list[Call]:
@@ -131,8 +131,8 @@ class Task:
                 steps = self.usual(output_tokens=OUTPUT * 4)
         noon_ns = (JUNE_S + (self.day - 1) * DAY_S + DAY_S // 2) * 10**9
         return [
-            replace(
-                step, call_id=f"{self.name}-{place:02d}", started_at_ns=noon_ns + place * 2 * 10**9, task=self.name,
+            step._replace(
+                call_id=f"{self.name}-{place:02d}", started_at_ns=noon_ns + place * 2 * 10**9, task=self.name,
                 agent=f"agent-{self.agent:03d}", team=f"team-{self.agent % 8}",
             )
             for place, step in enumerate(steps)

@@ -13,7 +13,7 @@ from typing import Any
 
 from opentelemetry.proto.common.v1.common_pb2 import KeyValue
 
-from spanledger_collector.decode.native import sized
+from spanledger_collector.native import sized
 from spanledger_collector.decode.otel_traces import text
 from spanledger_collector.decode.spans import value_of
 from spanledger_collector.model import Attributes

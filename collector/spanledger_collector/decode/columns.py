@@ -6,7 +6,7 @@ from binascii import hexlify
 from collections.abc import Iterable
 from dataclasses import dataclass, field
 
-from spanledger_collector.decode.native import block, integers, sized
+from spanledger_collector.native import block, numbers, sized
 from spanledger_collector.decode.otel_traces import text
 from spanledger_collector.model import Attributes, Event, Link
 
@@ -31,7 +31,7 @@ class Maps:
 
     def data(self) -> bytes:
         """The column."""
-        return b"".join((integers("Q", self.ends), *self.keys, *self.values))
+        return b"".join((numbers("Q", self.ends), *self.keys, *self.values))
 
 
 @dataclass(slots=True)
@@ -80,10 +80,10 @@ class Columns:
         """The rows as one Native block; nothing for none."""
         if not self.start_ns:
             return b""
-        event_ends, link_ends = integers("Q", self.event_end), integers("Q", self.link_end)
+        event_ends, link_ends = numbers("Q", self.event_end), numbers("Q", self.link_end)
         return block(
             (
-                ("Timestamp", _TIME, integers("q", self.start_ns)),
+                ("Timestamp", _TIME, numbers("q", self.start_ns)),
                 ("TraceId", _TEXT, _ids(self.trace_id, 16)),
                 ("SpanId", _TEXT, _ids(self.span_id, 8)),
                 ("ParentSpanId", _TEXT, _ids(self.parent_span_id, 8)),
@@ -94,10 +94,10 @@ class Columns:
                 ("ScopeName", _TEXT, b"".join(self.scope_name)),
                 ("ScopeVersion", _TEXT, b"".join(self.scope_version)),
                 ("SpanAttributes", _MAP, self.attributes.data()),
-                ("Duration", _COUNT, integers("Q", self.duration_ns)),
+                ("Duration", _COUNT, numbers("Q", self.duration_ns)),
                 ("StatusCode", _TEXT, b"".join(self.status_code)),
                 ("StatusMessage", _TEXT, b"".join(self.status_message)),
-                ("Events.Timestamp", f"Array({_TIME})", event_ends + integers("q", self.event_time_ns)),
+                ("Events.Timestamp", f"Array({_TIME})", event_ends + numbers("q", self.event_time_ns)),
                 ("Events.Name", f"Array({_TEXT})", event_ends + b"".join(self.event_name)),
                 ("Events.Attributes", f"Array({_MAP})", event_ends + self.event_attributes.data()),
                 ("Links.TraceId", f"Array({_TEXT})", link_ends + b"".join(self.link_trace_id)),

@@ -3,44 +3,27 @@
 from __future__ import annotations
 
 from collections.abc import Collection, Iterable, Iterator
-from dataclasses import fields
 from itertools import islice
-from operator import attrgetter
 from typing import Any
 
+from spanledger_collector.export.records import CALLS, FACTS, Table, column_name
 from spanledger_collector.export.store import Store
 from spanledger_collector.merge import LedgerRow
 from spanledger_collector.merge.copies import CONTAINMENT_TOLERANCE_NS
 from spanledger_collector.merge.fold import NS_PER_DAY
 from spanledger_collector.merge.keys import match_key, variant
 from spanledger_collector.merge.settle import MatchWindow, SpanPlace
-from spanledger_collector.model import CALL_FIELDS, FACT_FIELDS, REPRICING_BITS, Call, Fact, Resource
+from spanledger_collector.model import FACT_FIELDS, REPRICING_BITS, Fact, Resource
 from spanledger_collector.normalise import context
 
 _IDS_PER_QUERY = 2_000
 """Keeps a statement well below ClickHouse's `max_query_size` (256 KiB)."""
 
 
-def _column(field: str) -> str:
-    return field.removesuffix("_ns")
-
-
-_values_of_fact = attrgetter(*FACT_FIELDS)
-_values_of_call = attrgetter(*CALL_FIELDS)
 _SELECT_FACTS = "SELECT {} FROM facts WHERE ".format(  # noqa: S608 - names of our own columns
-    ", ".join(f"toUnixTimestamp64Nano({_column(f)})" if f.endswith("_ns") else f for f in FACT_FIELDS)
+    ", ".join(f"toUnixTimestamp64Nano({column_name(f)})" if f.endswith("_ns") else f for f in FACT_FIELDS)
 )
-
-
-def _empty(record: type[Fact | Call]) -> dict[str, Any]:
-    """What the store makes of each field that a row does not have: the default of its column's type."""
-    empty = {"str": "", "bool": False, "int": 0, "float": 0.0, "Kind": "", "Status": ""}
-    return {field.name: empty.get(str(field.type)) for field in fields(record)}
-
-
-_EMPTY_CALL = _empty(Call)
-_CALL_DEFAULTS = {**{_column(name): value for name, value in _EMPTY_CALL.items()}, "version": 0, "is_deleted": 0}
-_FACT_DEFAULTS = {**{_column(name): value for name, value in _empty(Fact).items()}, "match_key": 0, "variant": 0}
+_EMPTY_CALL = CALLS.empty_row
 
 
 class Ledger:
@@ -55,22 +38,19 @@ class Ledger:
 
     def write_rows(self, rows: Collection[LedgerRow]) -> None:
         """Insert rows of ``calls``; of rows with the same key ClickHouse keeps the one with the highest version."""
-        values = [
-            (*_values_of_call(row.call), row.version << REPRICING_BITS, 0) if row.call else _deleted(row)
-            for row in rows
-        ]
-        self._insert("calls", _CALL_DEFAULTS, values)
+        self._insert(
+            CALLS,
+            [(*row.call, row.version << REPRICING_BITS, 0) if row.call else _deleted(row) for row in rows],
+        )
 
     def write_facts(self, facts: Collection[Fact]) -> None:
         """Insert facts; one that is there already stays one."""
-        values = [(*_values_of_fact(fact), match_key(fact), variant(fact)) for fact in facts]
-        self._insert("facts", _FACT_DEFAULTS, values)
+        self._insert(FACTS, [(*fact, match_key(fact), variant(fact)) for fact in facts])
 
-    def _insert(self, table: str, defaults: dict[str, Any], rows: Collection[tuple[Any, ...]]) -> None:
-        """Insert rows of all columns in order; a column that is empty in all of them is left to the store."""
-        columns = dict(zip(defaults, zip(*rows, strict=True), strict=False))
-        told = {name: values for name, values in columns.items() if values.count(defaults[name]) < len(values)}
-        self._store.insert(table, tuple(told), list(told.values()))
+    def _insert(self, table: Table, rows: Collection[tuple[Any, ...]]) -> None:
+        if rows:
+            columns, block = table.block(rows)
+            self._store.insert_native(table.name, block, columns)
 
     def facts_of_traces(self, trace_ids: Collection[str]) -> Iterator[Fact]:
         """See ``FactStore``."""
@@ -127,14 +107,15 @@ class Ledger:
     def _facts_in(self, condition: str, ids: Iterable[Any]) -> Iterator[Fact]:
         for some in _portions(ids, _IDS_PER_QUERY):
             for row in self._store.query(_SELECT_FACTS + condition, {"ids": some}).rows:
-                yield Fact(*row)
+                yield Fact._make(row)
 
 
 def _deleted(row: LedgerRow) -> tuple[Any, ...]:
     """A row that takes its key out of the ledger; only the sorting key, version and mark count."""
     day, call_id = row.key
-    values = {**_EMPTY_CALL, "call_id": call_id, "started_at_ns": day * NS_PER_DAY}
-    return (*values.values(), row.version << REPRICING_BITS, 1)
+    values = {**_EMPTY_CALL, "call_id": call_id, "started_at": day * NS_PER_DAY}
+    values |= {"version": row.version << REPRICING_BITS, "is_deleted": 1}
+    return tuple(values.values())
 
 
 def _portions(items: Iterable[Any], size: int) -> Iterator[list[Any]]:

@@ -102,12 +102,15 @@ class Store:
                 lambda: self._write_client.insert(table, values, column_names=list(columns), column_oriented=True)
             )
 
-    def insert_native(self, table: str, blocks: bytes) -> None:
-        """Insert rows in ClickHouse's Native format: blocks, one after the other. Returns when ClickHouse has them."""
+    def insert_native(self, table: str, blocks: bytes, columns: Sequence[str] = ()) -> None:
+        """Insert rows in ClickHouse's Native format: blocks, one after the other. Returns when ClickHouse has them.
+
+        ``columns`` names those of the blocks where they are not all of the table's.
+        """
         if not blocks:
             return
         with self._write_lock:
-            self._translate(lambda: self._write_client.raw_insert(table, insert_block=blocks, fmt="Native"))
+            self._translate(lambda: self._write_client.raw_insert(table, columns or None, blocks, fmt="Native"))
 
     def close(self) -> None:
         """Wait for what runs, then close; a second call does nothing."""

@@ -3,15 +3,14 @@
 from __future__ import annotations
 
 from collections.abc import Collection, Iterable, Sequence
-from dataclasses import dataclass, replace
 from operator import attrgetter
-from typing import Any
+from typing import Any, NamedTuple
 
 from spanledger_collector.merge.components import components
 from spanledger_collector.merge.copies import Group, group_calls, group_hosted, group_tools
 from spanledger_collector.merge.keys import has_counts, is_hosted, own_call_id, variant
 from spanledger_collector.merge.trace import Traces
-from spanledger_collector.model import COUNT_FIELDS, Call, Fact
+from spanledger_collector.model import COUNT_FIELDS, SIZE_FIELDS, Call, Fact
 from spanledger_collector.normalise.dialect import INFERRED_TRUST
 
 NS_PER_DAY = 86_400_000_000_000
@@ -27,8 +26,7 @@ RowKey = tuple[int, str]
 """The day of the start (days since the epoch) and the call id: the sorting key of ``calls``."""
 
 
-@dataclass(slots=True, frozen=True)
-class LedgerRow:
+class LedgerRow(NamedTuple):
     """A row of ``calls`` as it is to stand: a call, or ``None`` for an identity that no call has (any more).
 
     ``version`` is the number of facts the row was made from; facts only grow, so a later state never has a smaller one.
@@ -65,7 +63,7 @@ def _one_per_span(facts: Iterable[Fact]) -> list[Fact]:
 
 
 def _fullness(fact: Fact) -> tuple[bool, int, int, int]:
-    known = sum(getattr(fact, name) is not None for name in COUNT_FIELDS)
+    known = sum(getattr(fact, name) is not None for name in (*COUNT_FIELDS, *SIZE_FIELDS))
     return (fact.kind != "context", known, fact.ended_at_ns, variant(fact))
 
 
@@ -111,10 +109,7 @@ def _call(group: Group, traces: Traces) -> Call:
         output_tokens=output_tokens,
         reasoning_tokens=fact.reasoning_tokens,
         usage_status=usage_status,
-        cost_usd=None,
         reported_cost_usd=fact.reported_cost_usd,
-        price_status="",
-        price_card_id="",
         service_tier=fact.service_tier,
         tool_name=fact.tool_name,
         tool_call_id=fact.tool_call_id,
@@ -124,6 +119,11 @@ def _call(group: Group, traces: Traces) -> Call:
         input_image_tokens=fact.input_image_tokens,
         output_image_tokens=fact.output_image_tokens,
         web_searches=fact.web_searches,
+        input_bytes=fact.input_bytes,
+        repeated_input_bytes=fact.repeated_input_bytes,
+        tool_definitions=fact.tool_definitions,
+        tool_definitions_bytes=fact.tool_definitions_bytes,
+        tool_definitions_hash=fact.tool_definitions_hash,
         **_identity(group, traces),
     )
 
@@ -136,8 +136,7 @@ def _merged(best_first: list[Fact]) -> Fact:
     # any copy says so, as the others only saw that it ended.
     failed = [fact for fact in best_first if fact.kind == "tool" and fact.status == "error"]
     tells_outcome = (failed or best_first)[0]
-    return replace(
-        outermost,
+    return outermost._replace(
         ttft_ms=_first(best_first, "ttft_ms"),
         status=tells_outcome.status,
         error_type=tells_outcome.error_type,
@@ -151,6 +150,7 @@ def _merged(best_first: list[Fact]) -> Fact:
         estimated_output_tokens=_first(best_first, "estimated_output_tokens"),
         **_first_texts(best_first),
         **_counts(best_first),
+        **_sizes(best_first),
     )
 
 
@@ -183,6 +183,12 @@ def _counts(best_first: list[Fact]) -> dict[str, Any]:
         known = [value for fact in exact if (value := getattr(fact, name)) is not None]
         counts[name] = next((value for value in known if value), known[0] if known else None)
     return counts
+
+
+def _sizes(best_first: list[Fact]) -> dict[str, Any]:
+    """All from one copy, the fullest: parts are compared with the whole that the same copy measured."""
+    fullest = max(best_first, key=lambda fact: sum(getattr(fact, name) is not None for name in SIZE_FIELDS))
+    return {name: getattr(fullest, name) for name in (*SIZE_FIELDS, "tool_definitions_hash")}
 
 
 def _identity(group: Group, traces: Traces) -> dict[str, Any]:

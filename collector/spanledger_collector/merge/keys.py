@@ -3,9 +3,9 @@
 from __future__ import annotations
 
 import hashlib
+import marshal
 import re
 from functools import lru_cache
-from operator import attrgetter
 
 from spanledger_collector.model import BILLABLE, FACT_FIELDS, Fact
 
@@ -23,8 +23,9 @@ _WEAK_RESPONSE_ID = re.compile(r"(chatcmpl|cmpl|resp|msg)?[-_]?\d{0,6}$")
 _VENDOR_PREFIX = re.compile(r"^(.*/|((us|eu|apac|global)\.)?[a-z]+\.(?=[a-z]))")
 _VERSION_SUFFIX = re.compile(r"([-@](\d{8}|\d{4}-\d{2}-\d{2}|latest|v\d+(:\d+)?)|:\d+)+$")
 
-_ALL_BUT_MONEY = attrgetter(*(name for name in FACT_FIELDS if name != "reported_cost_usd"))
-"""Money has a scale, which the store sets; everything else comes back as it was written."""
+_MONEY = FACT_FIELDS.index("reported_cost_usd")
+_PLAIN_FORMAT = 2
+"""Of ``marshal``: the last that writes equal values equally, whatever else the process does with them."""
 
 
 def has_counts(fact: Fact) -> bool:
@@ -77,7 +78,9 @@ def match_key(fact: Fact) -> int:
 def variant(fact: Fact) -> int:
     """Tells apart what was said of one span at different times; equal for an exact repetition, also from the store."""
     cost = fact.reported_cost_usd
-    return _hash64("" if cost is None else f"{cost:.12f}", repr(_ALL_BUT_MONEY(fact)))
+    # Money has a scale, which the store sets; everything else comes back as it was written.
+    said = (*fact[:_MONEY], "" if cost is None else f"{cost:.12f}", *fact[_MONEY + 1 :])
+    return int.from_bytes(hashlib.blake2b(marshal.dumps(said, _PLAIN_FORMAT), digest_size=8).digest(), "big")
 
 
 def call_id_of_response(key: str) -> str:

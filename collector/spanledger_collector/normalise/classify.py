@@ -5,12 +5,11 @@ from __future__ import annotations
 import hashlib
 import json
 from collections.abc import Mapping
-from dataclasses import replace
 from functools import lru_cache
 from typing import Any
 
 from spanledger_collector.decode.otel_traces import text as as_text
-from spanledger_collector.model import BILLABLE, COUNT_FIELDS, Attributes, Fact, Kind, Resource, Span
+from spanledger_collector.model import BILLABLE, COUNT_FIELDS, SIZE_FIELDS, Attributes, Fact, Kind, Resource, Span
 from spanledger_collector.normalise import (
     agent_framework,
     anthropic_sdk,
@@ -77,6 +76,7 @@ DIALECTS: tuple[Dialect, ...] = (
 
 _MARKERS = frozenset().union(*(dialect.markers for dialect in DIALECTS))
 _COUNTS = frozenset(COUNT_FIELDS)
+_SIZES = frozenset(SIZE_FIELDS)
 _OPERATIONS: dict[Kind, str] = {"llm": "chat", "embedding": "embeddings", "tool": "execute_tool"}
 """What a call is where its emitter does not say."""
 _HOSTED = "invoke_agent"
@@ -92,6 +92,7 @@ _TEXTS = frozenset(
         "tool_name",
         "tool_call_id",
         "tool_arguments_hash",
+        "tool_definitions_hash",
         *IDENTITY,
     )
 )
@@ -143,8 +144,8 @@ def context(trace_id: str, span_id: str, parent_span_id: str, attributes: Attrib
 
 def _unknown(span: Span, unread: str) -> Fact:
     """A span that may state a call in words nobody knows: nothing is counted, but it is seen that it is there."""
-    return replace(
-        context(span.trace_id, span.span_id, span.parent_span_id, span.attributes, span.resource),
+    said = context(span.trace_id, span.span_id, span.parent_span_id, span.attributes, span.resource)
+    return said._replace(
         started_at_ns=span.start_ns,
         ended_at_ns=span.end_ns,
         scope=span.scope_name,
@@ -187,6 +188,8 @@ def _fact(reading: Reading, dialect: Dialect, unread: str) -> Fact:
             values[name] = text(value)
         elif name in _COUNTS:
             counts[name] = count(value)
+        elif name in _SIZES:
+            values[name] = count(value)
     settle_totals(counts, count(fields.get("total_tokens")))
     if _says_usage(reading, values.get("operation", ""), counts):
         values.update(counts)

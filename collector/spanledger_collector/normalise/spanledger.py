@@ -8,10 +8,17 @@ from spanledger_collector.normalise.dialect import INFERRED_TRUST, Dialect
 DIALECT = Dialect(
     name="spanledger",
     scopes=("spanledger",),
-    fields=semconv.FIELDS,
+    fields={
+        **semconv.FIELDS,
+        "input_bytes": ("spanledger.input.bytes",),
+        "repeated_input_bytes": ("spanledger.input.repeated_bytes",),
+        "tool_definitions": ("spanledger.input.tools.count",),
+        "tool_definitions_bytes": ("spanledger.input.tools.bytes",),
+        "tool_definitions_hash": ("spanledger.input.tools.hash",),
+    },
     kind=semconv.kind,
     trust=95,
-    # Sizes of the input, and tokens estimated from them: parts of what is counted.
+    # Tokens estimated from the sizes of the input: parts of what is counted.
     understood=("spanledger.input.",),
 )
 

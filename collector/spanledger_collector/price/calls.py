@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from dataclasses import replace
 from decimal import Decimal
 
 from spanledger_collector.model import Call
@@ -24,18 +23,13 @@ def priced(call: Call, catalogue: Catalogue) -> Call:
     """
     refused = call.status == "error" and not call.response_id and call.ttft_ms is None
     if call.kind == "tool" or (refused and call.usage_status == "missing"):
-        return replace(call, cost_usd=_NOTHING, price_status="not_billed", price_card_id="")
+        return call.at_price(_NOTHING, "not_billed", "")
     models = (call.response_model, call.request_model)
     price = catalogue.price(call.provider, models, call.started_at_ns, usage_of(call), call.service_tier)
     if price.cost_pico_usd is None and call.reported_cost_usd:
-        return replace(call, cost_usd=call.reported_cost_usd, price_status=price.status, price_card_id=REPORTED)
+        return call.at_price(call.reported_cost_usd, price.status, REPORTED)
     estimated = call.usage_status == "estimated" and price.status in ("priced", "tier_fallback", "partial")
-    return replace(
-        call,
-        cost_usd=price.cost_usd,
-        price_status="estimated_tokens" if estimated else price.status,
-        price_card_id=price.card_id,
-    )
+    return call.at_price(price.cost_usd, "estimated_tokens" if estimated else price.status, price.card_id)
 
 
 def usage_of(call: Call) -> Usage:

@@ -1,4 +1,4 @@
-"""ClickHouse's Native format, as far as ``otel_traces`` needs it: a block is some rows, column after column.
+"""ClickHouse's Native format, as far as the tables need it: a block is some rows, column after column.
 
 Blocks are independent of one another: several of them, one after the other, make one INSERT. Text is a length and
 UTF-8 bytes, numbers are little-endian, an array column is its end offsets and then all elements in a row, a map an
@@ -34,12 +34,12 @@ def sized(content: bytes) -> bytes:
     return varint(len(content)) + content
 
 
-def integers(code: str, numbers: Iterable[int]) -> bytes:
-    """A column of integers; ``code`` is that of ``array``: ``q`` for Int64 and DateTime64, ``Q`` for UInt64."""
-    values = array(code, numbers)
+def numbers(code: str, values: Iterable[Any]) -> bytes:
+    """A column of numbers; ``code`` is that of ``array``: ``q`` for Int64, DateTime64 and Decimal(18), ``d`` for floats."""
+    column = array(code, values)
     if sys.byteorder == "big":
-        values.byteswap()
-    return values.tobytes()
+        column.byteswap()
+    return column.tobytes()
 
 
 def block(columns: Iterable[tuple[str, str, bytes]], rows: int) -> bytes:

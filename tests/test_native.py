@@ -7,13 +7,13 @@ from pathlib import Path
 import pytest
 
 from spanledger_collector.decode import Decoder, reference
-from spanledger_collector.decode.native import rows_of, sized, varint
+from spanledger_collector.native import rows_of, sized, varint
 from spanledger_collector.export.ledger import Ledger
 from spanledger_collector.export.migrate import migrate
 from spanledger_collector.export.store import open_embedded
 from spanledger_collector.receive.files import read_requests
 
-CORPUS = Path(__file__).parents[1] / "corpus"
+CORPUS = Path(__file__).parent / "corpus"
 
 
 @pytest.mark.parametrize("number", [0, 1, 127, 128, 16_383, 16_384, 2**32, 2**63])
