@@ -33,16 +33,14 @@ class Resource:
     """Who emitted the spans: the OTLP resource, with the two names everybody asks for."""
 
     attributes: Attributes = field(default_factory=dict)
+    service: str = field(init=False)
+    """``service.name``, or an empty string."""
+    instance: str = field(init=False)
+    """``service.instance.id``: tells two processes of one service apart."""
 
-    @property
-    def service(self) -> str:
-        """``service.name``, or an empty string."""
-        return str(self.attributes.get("service.name") or "")
-
-    @property
-    def instance(self) -> str:
-        """``service.instance.id``: tells two processes of one service apart."""
-        return str(self.attributes.get("service.instance.id") or "")
+    def __post_init__(self) -> None:
+        self.service = str(self.attributes.get("service.name") or "")
+        self.instance = str(self.attributes.get("service.instance.id") or "")
 
 
 @dataclass(slots=True)
@@ -168,10 +166,19 @@ class Call(NamedTuple):
 
     call_id: str
     kind: str
+    duration_ms: float
+    input_tokens: int | None
+    output_tokens: int | None
+    usage_status: str
+    task: str
+    agent: str
+    team: str
+    user: str
+    session: str
+    # What a fact has under the same name.
     trace_id: str
     span_id: str
     started_at_ns: int
-    duration_ms: float
     ttft_ms: float | None
     status: str
     error_type: str
@@ -183,23 +190,15 @@ class Call(NamedTuple):
     response_model: str
     response_id: str
     stream: bool
-    input_tokens: int | None
     cache_read_tokens: int | None
     cache_write_tokens: int | None
     cache_write_1h_tokens: int | None
-    output_tokens: int | None
     reasoning_tokens: int | None
-    usage_status: str
     reported_cost_usd: Decimal | None
     service_tier: str
     tool_name: str
     tool_call_id: str
     tool_arguments_hash: str
-    task: str
-    agent: str
-    team: str
-    user: str
-    session: str
     input_audio_tokens: int | None = None
     output_audio_tokens: int | None = None
     input_image_tokens: int | None = None
@@ -210,6 +209,7 @@ class Call(NamedTuple):
     tool_definitions: int | None = None
     tool_definitions_bytes: int | None = None
     tool_definitions_hash: str = ""
+    # What the price stage adds.
     cost_usd: Decimal | None = None
     price_status: str = ""
     price_card_id: str = ""

@@ -13,7 +13,7 @@ spans of one call, but two equal calls at the same time are two calls.
 from __future__ import annotations
 
 from collections import defaultdict
-from collections.abc import Iterable
+from collections.abc import Collection, Iterable
 
 from spanledger_collector.merge.keys import has_counts, is_hosted, match_key, own_call_id, response_key
 from spanledger_collector.merge.trace import Traces
@@ -65,18 +65,34 @@ def group_tools(facts: Iterable[Fact], traces: Traces) -> list[Group]:
     Copies have the same tool call id in one trace, or lie below one another with the same name, and come from different
     instrumentors: an ``execute_tool`` span, and the MCP client and server spans below it.
     """
-    tools = sorted((fact for fact in facts if fact.kind == "tool"), key=_order)
-    groups: list[Group] = []
-    by_trace: dict[str, list[Group]] = defaultdict(list)
+    by_trace: dict[str, list[Fact]] = defaultdict(list)
+    for fact in facts:
+        if fact.kind == "tool":
+            by_trace[fact.trace_id].append(fact)
+    return [group for tools in by_trace.values() for some in _comparable(tools) for group in _executions(some, traces)]
+
+
+def _comparable(tools: list[Fact]) -> Collection[list[Fact]]:
+    """The tools of a trace, split so that copies stay together: one instrumentor's have the same tool call id."""
+    if len({tool.scope for tool in tools}) > 1:
+        return [tools]
+    by_id: dict[str, list[Fact]] = defaultdict(list)
     for tool in tools:
-        for group in by_trace[tool.trace_id]:
+        by_id[tool.tool_call_id or tool.span_id].append(tool)
+    return by_id.values()
+
+
+def _executions(tools: list[Fact], traces: Traces) -> list[Group]:
+    if len(tools) == 1:
+        return [tools]
+    groups: list[Group] = []
+    for tool in sorted(tools, key=_order):
+        for group in groups:
             if all(_same_execution(tool, member, traces) for member in group):
                 group.append(tool)
                 break
         else:
-            group = [tool]
-            groups.append(group)
-            by_trace[tool.trace_id].append(group)
+            groups.append([tool])
     return groups
 
 

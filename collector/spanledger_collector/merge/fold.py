@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Collection, Iterable, Sequence
+from collections.abc import Collection, Iterable
 from operator import attrgetter
 from typing import Any, NamedTuple
 
@@ -10,12 +10,14 @@ from spanledger_collector.merge.components import components
 from spanledger_collector.merge.copies import Group, group_calls, group_hosted, group_tools
 from spanledger_collector.merge.keys import has_counts, is_hosted, own_call_id, variant
 from spanledger_collector.merge.trace import Traces
-from spanledger_collector.model import COUNT_FIELDS, SIZE_FIELDS, Call, Fact
+from spanledger_collector.model import CALL_FIELDS, COUNT_FIELDS, SIZE_FIELDS, Call, Fact
 from spanledger_collector.normalise.dialect import INFERRED_TRUST
 
 NS_PER_DAY = 86_400_000_000_000
-_IDENTITY = ("task", "agent", "team", "user", "session")
-_identity_of = attrgetter(*_IDENTITY)
+_identity_of = attrgetter("task", "agent", "team", "user", "session")
+_NOBODY = ("",) * 5
+_taken_over = attrgetter(*CALL_FIELDS[CALL_FIELDS.index("trace_id") : CALL_FIELDS.index("cost_usd")])
+_NO_PRICE = (None, "", "")
 _FIRST_TEXTS = (
     *("provider", "operation", "request_model", "response_id", "service_tier"),
     *("tool_name", "tool_call_id", "tool_arguments_hash"),
@@ -42,11 +44,14 @@ def fold(facts: Collection[Fact]) -> dict[RowKey, LedgerRow]:
     rows: dict[RowKey, LedgerRow] = {}
     for component in components(set(facts)):
         version = len(component)
-        for call in _calls(_one_per_span(component)):
+        calls = _calls(_one_per_span(component))
+        for call in calls:
             key = (call.started_at_ns // NS_PER_DAY, call.call_id)
             rows[key] = LedgerRow(key, call, version)
-        for fact in component:
-            if fact.kind not in ("agent", "context") or is_hosted(fact):
+        identified = [fact for fact in component if fact.kind not in ("agent", "context") or is_hosted(fact)]
+        # As many as there are calls: each is one by itself, under its own identity.
+        if len(identified) > len(calls):
+            for fact in identified:
                 key = (fact.started_at_ns // NS_PER_DAY, own_call_id(fact))
                 rows.setdefault(key, LedgerRow(key, None, version))
     return rows
@@ -67,64 +72,35 @@ def _fullness(fact: Fact) -> tuple[bool, int, int, int]:
     return (fact.kind != "context", known, fact.ended_at_ns, variant(fact))
 
 
-def _calls(facts: list[Fact]) -> Iterable[Call]:
+def _calls(facts: list[Fact]) -> list[Call]:
     traces = Traces(facts)
-    for group in (*group_calls(facts, traces), *group_hosted(facts, traces)):
-        yield _call(group, traces)
-    for group in group_tools(facts, traces):
-        yield _call(group, traces)
+    groups = (*group_calls(facts, traces), *group_hosted(facts, traces), *group_tools(facts, traces))
+    return [_call(group, traces) for group in groups]
 
 
 def _call(group: Group, traces: Traces) -> Call:
     """One row of the copies, of which most calls have one."""
     best_first = group
-    fact = group[0]
+    identified = fact = group[0]
     if len(group) > 1:
         best_first = sorted(group, key=lambda f: (-f.trust, f.usage_estimated, f.trace_id, f.span_id))
         fact = _merged(best_first)
+        identified = next((f for f in best_first if f.kind != "tool" and f.response_id), fact)
     naming = _naming(best_first, traces)
-    input_tokens, output_tokens, usage_status = _totals(fact)
-    return Call(
-        call_id=own_call_id(next((f for f in best_first if f.kind != "tool" and f.response_id), fact)),
-        kind="llm" if fact.kind == "agent" else fact.kind,
-        trace_id=fact.trace_id,
-        span_id=fact.span_id,
-        started_at_ns=fact.started_at_ns,
-        duration_ms=(fact.ended_at_ns - fact.started_at_ns) / 1e6,
-        ttft_ms=fact.ttft_ms,
-        status=fact.status,
-        error_type=fact.error_type,
-        service=fact.service,
-        dialect=fact.dialect,
-        provider=fact.provider or (naming.provider if naming else ""),
-        operation=fact.operation,
-        request_model=fact.request_model or (naming.request_model if naming else ""),
-        response_model=fact.response_model,
-        response_id=fact.response_id,
-        stream=fact.stream,
-        input_tokens=input_tokens,
-        cache_read_tokens=fact.cache_read_tokens,
-        cache_write_tokens=fact.cache_write_tokens,
-        cache_write_1h_tokens=fact.cache_write_1h_tokens,
-        output_tokens=output_tokens,
-        reasoning_tokens=fact.reasoning_tokens,
-        usage_status=usage_status,
-        reported_cost_usd=fact.reported_cost_usd,
-        service_tier=fact.service_tier,
-        tool_name=fact.tool_name,
-        tool_call_id=fact.tool_call_id,
-        tool_arguments_hash=fact.tool_arguments_hash,
-        input_audio_tokens=fact.input_audio_tokens,
-        output_audio_tokens=fact.output_audio_tokens,
-        input_image_tokens=fact.input_image_tokens,
-        output_image_tokens=fact.output_image_tokens,
-        web_searches=fact.web_searches,
-        input_bytes=fact.input_bytes,
-        repeated_input_bytes=fact.repeated_input_bytes,
-        tool_definitions=fact.tool_definitions,
-        tool_definitions_bytes=fact.tool_definitions_bytes,
-        tool_definitions_hash=fact.tool_definitions_hash,
-        **_identity(group, traces),
+    if naming:
+        fact = fact._replace(
+            provider=fact.provider or naming.provider, request_model=fact.request_model or naming.request_model
+        )
+    return Call._make(
+        (
+            own_call_id(identified),
+            "llm" if fact.kind == "agent" else fact.kind,
+            (fact.ended_at_ns - fact.started_at_ns) / 1e6,
+            *_totals(fact),
+            *_identity(group, traces),
+            *_taken_over(fact),
+            *_NO_PRICE,
+        )
     )
 
 
@@ -191,22 +167,22 @@ def _sizes(best_first: list[Fact]) -> dict[str, Any]:
     return {name: getattr(fullest, name) for name in (*SIZE_FIELDS, "tool_definitions_hash")}
 
 
-def _identity(group: Group, traces: Traces) -> dict[str, Any]:
+def _identity(group: Group, traces: Traces) -> tuple[str, ...]:
     """Whom the call is for: its own word, else its nearest ancestor's; the outermost copy is asked first."""
     if len(group) > 1:
         group = sorted(group, key=lambda f: (f.started_at_ns - f.ended_at_ns, f.trace_id, f.span_id))
-    found: Sequence[str] = ("",) * len(_IDENTITY)
+    found = _NOBODY
     for fact in group:
         for source in (fact, *traces.ancestors(fact)):
             said = _identity_of(source)
-            if any(said):
-                found = [known or new for known, new in zip(found, said, strict=True)]
-    return dict(zip(_IDENTITY, found, strict=True))
+            if said != _NOBODY:
+                found = said if found is _NOBODY else tuple(known or new for known, new in zip(found, said, strict=True))
+    return found
 
 
 def _naming(copies: list[Fact], traces: Traces) -> Fact | None:
     """Where no copy names a model, the nearest ancestor that does: some emitters leave it to the turn."""
-    if copies[0].kind == "tool" or any(fact.request_model or fact.response_model for fact in copies):
+    if copies[0].request_model or copies[0].kind == "tool" or any(fact.request_model or fact.response_model for fact in copies):
         return None
     return next((above for fact in copies for above in traces.ancestors(fact) if above.request_model), None)
 

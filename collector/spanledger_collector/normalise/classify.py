@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import hashlib
 import json
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from functools import lru_cache
 from typing import Any
 
@@ -76,26 +76,23 @@ DIALECTS: tuple[Dialect, ...] = (
 
 _MARKERS = frozenset().union(*(dialect.markers for dialect in DIALECTS))
 _COUNTS = frozenset(COUNT_FIELDS)
-_SIZES = frozenset(SIZE_FIELDS)
+_TOOL = frozenset(("tool_name", "tool_call_id", "tool_arguments_hash"))
 _OPERATIONS: dict[Kind, str] = {"llm": "chat", "embedding": "embeddings", "tool": "execute_tool"}
 """What a call is where its emitter does not say."""
 _HOSTED = "invoke_agent"
 _CLIENT = 3
-_TEXTS = frozenset(
-    (
-        "operation",
-        "provider",
-        "request_model",
-        "response_model",
-        "response_id",
-        "service_tier",
-        "tool_name",
-        "tool_call_id",
-        "tool_arguments_hash",
-        "tool_definitions_hash",
-        *IDENTITY,
-    )
+_TEXTS = (
+    *("operation", "provider", "request_model", "response_model", "response_id", "service_tier"),
+    *("tool_definitions_hash", *_TOOL, *IDENTITY),
 )
+_READERS: dict[str, Callable[[Any], Any]] = {
+    **dict.fromkeys(_TEXTS, text),
+    **dict.fromkeys((*COUNT_FIELDS, *SIZE_FIELDS), count),
+    "stream": truth,
+    "usage_estimated": bool,
+    "reported_cost_usd": money,
+}
+"""From what an attribute says to the value of the field; ``_fact`` itself reads all fields that are not here."""
 _RESOURCE = Dialect(name="resource", fields={})
 """A resource says whom its spans are for, and nothing of a call."""
 
@@ -182,67 +179,64 @@ def _first(attributes: Attributes, names: Names) -> Any:
 def _fact(reading: Reading, dialect: Dialect, unread: str) -> Fact:
     span, fields, kind = reading.span, reading.fields, reading.kind
     values: dict[str, Any] = {}
-    counts: dict[str, int | None] = {}
     for name, value in fields.items():
-        if name in _TEXTS:
-            values[name] = text(value)
-        elif name in _COUNTS:
-            counts[name] = count(value)
-        elif name in _SIZES:
-            values[name] = count(value)
-    settle_totals(counts, count(fields.get("total_tokens")))
-    if _says_usage(reading, values.get("operation", ""), counts):
-        values.update(counts)
-    elif kind in BILLABLE:
-        values.update(estimate(span.attributes))
-    for name, value in stated(span.resource.attributes, shape_of(span.resource.attributes, _RESOURCE)).items():
+        read = _READERS.get(name)
+        if read is not None:
+            values[name] = read(value)
+    settle_totals(values, count(fields["total_tokens"]) if "total_tokens" in fields else None)
+    if not _says_usage(reading, values):
+        for name in _COUNTS & values.keys():
+            del values[name]
+        if kind in BILLABLE:
+            values.update(estimate(span.attributes))
+    resource = span.resource
+    for name, value in stated(resource.attributes, shape_of(resource.attributes, _RESOURCE)).items():
         if not values.get(name):
             values[name] = text(value)
     model = values.get("response_model") or values.get("request_model", "")
     values["provider"] = canonical_provider(values.get("provider", ""), model)
     if not values.get("operation"):
         values["operation"] = _OPERATIONS.get(kind, "")
-    ttft_s = number(fields.get("ttft_s"))
-    error_type = text(fields["error_type"]) if "error_type" in fields else _error_type(span)
     if kind != "tool":
         # Some emitters put the tool a model asked for on the chat span: that is a request, not an execution.
-        values["tool_name"] = values["tool_call_id"] = values["tool_arguments_hash"] = ""
+        for name in _TOOL & values.keys():
+            del values[name]
     elif fields.get("tool_arguments") is not None and not values.get("tool_arguments_hash"):
         values["tool_arguments_hash"] = arguments_hash(fields["tool_arguments"])
-    return Fact(
-        trace_id=span.trace_id,
-        span_id=span.span_id,
-        parent_span_id=span.parent_span_id,
-        started_at_ns=span.start_ns,
-        ended_at_ns=span.end_ns,
-        service=span.resource.service,
-        instance=span.resource.instance,
-        scope=span.scope_name,
-        dialect=dialect.name,
-        trust=dialect.trust,
-        kind=kind,
+    error_type = text(fields["error_type"]) if "error_type" in fields else _error_type(span)
+    if error_type:
+        values["status"], values["error_type"] = "error", error_type
+    ttft_s = number(fields["ttft_s"]) if "ttft_s" in fields else None
+    if ttft_s is not None:
         # Only a streamed answer has a first chunk.
-        stream=truth(fields.get("stream")) or ttft_s is not None,
-        status="error" if error_type else "ok",
-        error_type=error_type,
-        ttft_ms=None if ttft_s is None else round(ttft_s * 1000, 6),
-        usage_estimated=bool(fields.get("usage_estimated")),
-        reported_cost_usd=money(fields.get("reported_cost_usd")),
+        values["stream"], values["ttft_ms"] = True, round(ttft_s * 1000, 6)
+    return Fact(
+        span.trace_id,
+        span.span_id,
+        span.parent_span_id,
+        span.start_ns,
+        span.end_ns,
+        resource.service,
+        resource.instance,
+        span.scope_name,
+        dialect.name,
+        dialect.trust,
+        kind,
         unread_usage_attributes=unread,
         **values,
     )
 
 
-def _says_usage(reading: Reading, operation: str, counts: Mapping[str, int | None]) -> bool:
+def _says_usage(reading: Reading, values: Mapping[str, Any]) -> bool:
     """Whether the counts are of one call: a wrapper's are sums, and no call that was answered has none at all.
 
     An agent behind an API is the exception: nothing below it may be seen, so its usage is kept for ``merge`` to judge.
     """
-    if not any(counts.values()):
+    if reading.kind not in BILLABLE and not (
+        reading.kind == "agent" and reading.span.kind == _CLIENT and values.get("operation") == _HOSTED
+    ):
         return False
-    return reading.kind in BILLABLE or (
-        reading.kind == "agent" and operation == _HOSTED and reading.span.kind == _CLIENT
-    )
+    return any(map(values.get, COUNT_FIELDS))
 
 
 def arguments_hash(arguments: Any) -> str:

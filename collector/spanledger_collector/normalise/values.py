@@ -17,7 +17,8 @@ MAX_REPR_CHARACTERS = 20_000
 
 def text(value: Any) -> str:
     """A name or an id; '' for everything that is not text or a number."""
-    if isinstance(value, str):
+    # By type first: it is asked of nearly every attribute of every call.
+    if type(value) is str or isinstance(value, str):
         name = value.strip()
         # JSON inside an attribute can hold half a surrogate pair, which no store takes.
         return name if name.isascii() else name.encode(errors="replace").decode()
@@ -28,6 +29,8 @@ def text(value: Any) -> str:
 
 def count(value: Any) -> int | None:
     """A token count from an int, a whole double or text of either; ``None`` when it is no count."""
+    if type(value) is int:
+        return value if 0 <= value < MAX_TOKENS else None
     if isinstance(value, bool) or value is None:
         return None
     try:

@@ -21,8 +21,7 @@ LARGEST_COST_PICO_USD = 10**18 - 1
 """What the ledger's Decimal(18, 12) holds: a call of a million dollars is a mistake in its counts."""
 
 
-@dataclass(frozen=True, slots=True)
-class Usage:
+class Usage(NamedTuple):
     """Token counts of one call, inclusive totals as in ``model.Call``; None means unknown.
 
     ``input_tokens`` contains cache reads, cache writes, audio and images; ``cache_write_tokens`` contains the part
