@@ -9,7 +9,7 @@ from collections.abc import Iterator, Sequence
 from contextlib import ExitStack, contextmanager
 from typing import Any
 
-from spanledger_collector.access import Access, load_access
+from spanledger_collector.access import Access, Grant, load_access
 from spanledger_collector.config import Address, Settings
 from spanledger_collector.errors import DataDirectoryHeldError
 from spanledger_collector.export.cluster import LOCAL, on_cluster
@@ -17,6 +17,7 @@ from spanledger_collector.export.data_directory import DataDirectory, Holder
 from spanledger_collector.export.ledger import Ledger
 from spanledger_collector.export.migrate import migrate
 from spanledger_collector.export.retention import apply_retention
+from spanledger_collector.export.seen import SeenKeys
 from spanledger_collector.export.status import status_of
 from spanledger_collector.export.store import Store, open_embedded, open_server, sync_inserts
 from spanledger_collector.journal import (
@@ -94,6 +95,11 @@ def open_store_or_find_holder(settings: Settings) -> Iterator[Store | Holder]:
         yield found
 
 
+def open_ledger(settings: Settings, store: Store) -> Ledger:
+    """The ledger in ``store``; only the embedded one is written by this process alone."""
+    return Ledger(store, None if settings.clickhouse else SeenKeys(store))
+
+
 def open_journal(settings: Settings) -> Journal:
     """The journal in the data directory, whichever the store is.
 
@@ -123,7 +129,7 @@ def process_leftovers(settings: Settings, store: Store) -> None:
     try:
         if journal.depth.entries:
             desk = PriceDesk(store, settings.prices, settings.newer_price_list)
-            consumer = journal_consumer(settings, journal, Pipeline(Ledger(store), desk.load()))
+            consumer = journal_consumer(settings, journal, Pipeline(open_ledger(settings, store), desk.load()))
             consumer.start()
             consumer.stop(drain_s=math.inf)
     finally:
@@ -139,7 +145,7 @@ class Collector:
         self._ready = False
         apply_retention(store, settings.retention_days, LOCAL if settings.cluster else "", on_cluster(settings.cluster))
         desk = PriceDesk(store, settings.prices, settings.newer_price_list)
-        pipeline = Pipeline(Ledger(store), desk.load())
+        pipeline = Pipeline(open_ledger(settings, store), desk.load())
         desk.use = pipeline.use
         self._journal = open_journal(settings)
         self._consumer = journal_consumer(settings, self._journal, pipeline)
@@ -156,7 +162,7 @@ class Collector:
         self._grpc = Address.parse(settings.otlp_grpc)
         self._http = Address.parse(settings.otlp_http)
         self._api = Address.parse(settings.api)
-        access = load_access(settings.tokens)
+        self._access = access = load_access(settings.tokens)
         self._otlp_servers = OtlpServers(
             Entrance(self._intake, access, Screen.of(settings)),
             self._grpc,
@@ -170,6 +176,10 @@ class Collector:
         )
         for warning in _openness(settings, access):
             _log.warning(warning)
+
+    def token_to_send(self) -> str:
+        """A token for spans of a process that this one starts, good for as long as this one runs; '' without tokens."""
+        return self._access.issue(Grant(may=("send",)))
 
     @property
     def otlp_grpc(self) -> Address:

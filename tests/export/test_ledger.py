@@ -21,6 +21,8 @@ from spanledger_collector.pipeline import Pipeline
 from spanledger_collector.price import Catalogue
 from spanledger_collector.receive.files import read_requests
 
+from .conftest import emptied
+
 DAY_NS = 86_400_000_000_000
 FULL = Fact(
     trace_id="0af7651916cd43dd8448eb211c80319c",
@@ -57,12 +59,12 @@ FULL = Fact(
 )
 
 
-@pytest.fixture(params=["chdb", "memory"])
+@pytest.fixture(params=["embedded", "over_http", "server", "memory"])
 def ledger(request: pytest.FixtureRequest) -> Any:
-    """Both implementations of the seam."""
+    """Both implementations of the seam, on each kind of store."""
     if request.param == "memory":
         return MemoryLedger()
-    return Ledger(request.getfixturevalue("store"))
+    return Ledger(emptied(request.getfixturevalue(request.param)))
 
 
 def test_facts_come_back_as_they_were_written(ledger: Any) -> None:
@@ -107,16 +109,16 @@ def test_stored_spans_become_context(ledger: Any, corpus: Path) -> None:
     )
 
 
-def test_the_highest_version_of_a_row_stands(store: Store) -> None:
+def test_the_highest_version_of_a_row_stands(any_store: Store) -> None:
     """A poorer row that is written later does not replace a richer one; a deleted row is gone until a later version."""
-    ledger = Ledger(store)
+    ledger = Ledger(any_store)
     key = (FULL.started_at_ns // DAY_NS, "id")
     collected = MemoryPipeline([FULL]).call
     for version, call in ((3, collected), (1, None), (2, collected)):
         ledger.write_rows([LedgerRow(key, call, version)])
-    assert store.query("SELECT count(), any(version) FROM calls FINAL").rows == [(1, 3 << REPRICING_BITS)]
+    assert any_store.query("SELECT count(), any(version) FROM calls FINAL").rows == [(1, 3 << REPRICING_BITS)]
     ledger.write_rows([LedgerRow((key[0], collected.call_id), None, 4)])
-    assert store.query("SELECT count() FROM calls FINAL").rows == [(0,)]
+    assert any_store.query("SELECT count() FROM calls FINAL").rows == [(0,)]
 
 
 class MemoryPipeline:
@@ -129,23 +131,23 @@ class MemoryPipeline:
 
 
 @pytest.mark.parametrize("emitter", ["langgraph_openinference_both", "genai_anthropic"])
-def test_both_twins_hold_the_same_ledger(store: Store, corpus: Path, emitter: str) -> None:
+def test_both_twins_hold_the_same_ledger(any_store: Store, corpus: Path, emitter: str) -> None:
     """The same requests, each twice, with a restart between any two: row for row the same in chDB and in memory."""
     catalogue = Catalogue.load()
     memory = MemoryLedger()
     for path in sorted((corpus / emitter).glob("traces-*")):
         for received in read_requests(path):
             for _ in range(2):
-                Pipeline(Ledger(store), catalogue).process([received.body])
+                Pipeline(Ledger(any_store), catalogue).process([received.body])
                 Pipeline(memory, catalogue).process([received.body])
     columns = [
         f"toUnixTimestamp64Nano({name.removesuffix('_ns')})" if name.endswith("_ns") else name for name in CALL_FIELDS
     ]
-    stored = store.query(f"SELECT {', '.join(columns)} FROM calls FINAL ORDER BY started_at, call_id").rows
+    stored = any_store.query(f"SELECT {', '.join(columns)} FROM calls FINAL ORDER BY started_at, call_id").rows
     expected = [tuple(getattr(call, name) for name in CALL_FIELDS) for call in memory.calls()]
     assert stored == expected
     spans = {span for path in (corpus / emitter).glob("traces-*") for span in _span_ids(path)}
-    assert store.query("SELECT count() FROM otel_traces FINAL").rows == [(len(spans),)]
+    assert any_store.query("SELECT count() FROM otel_traces FINAL").rows == [(len(spans),)]
 
 
 def _span_ids(path: Path) -> Callable[[], str] | Any:

@@ -9,19 +9,30 @@ from pathlib import Path
 
 import pytest
 
+from spanledger_collector.config import Settings
 from spanledger_collector.errors import DataDirectoryHeldError, PermanentError, StoreUnavailableError
 from spanledger_collector.export.data_directory import DataDirectory, Holder
 from spanledger_collector.export.migrate import migrate, migrations, statements
+from spanledger_collector.export.retention import apply_retention
 from spanledger_collector.export.store import Store, StoreError, open_server
 from spanledger_collector.model import CALL_FIELDS, FACT_FIELDS
 
 
-def test_migrations_are_numbered_without_gaps_and_applied_once(store: Store) -> None:
+def test_migrations_are_numbered_without_gaps_and_applied_once(any_store: Store) -> None:
     """Every migration that ships is in the store after the start, and a second start applies nothing."""
     numbers = [number for number, _, _ in migrations()]
     assert numbers == list(range(1, len(numbers) + 1))
-    assert migrate(store) == []
-    assert [row[0] for row in store.query("SELECT DISTINCT number FROM schema_migrations ORDER BY 1").rows] == numbers
+    assert migrate(any_store) == []
+    found = any_store.query("SELECT DISTINCT number FROM schema_migrations ORDER BY 1").rows
+    assert [number for (number,) in found] == numbers
+
+
+def test_a_fresh_store_is_retained_as_the_defaults_say(any_store: Store) -> None:
+    """The migrations and the default settings agree, so that a start alters nothing; a change is made once."""
+    assert apply_retention(any_store, Settings().retention_days) == []
+    assert apply_retention(any_store, {"otel_traces": 7}) == ["otel_traces"]
+    assert apply_retention(any_store, {"otel_traces": 7}) == []
+    assert apply_retention(any_store, Settings().retention_days) == ["otel_traces"]
 
 
 def test_statements_end_at_a_semicolon_at_the_end_of_a_line() -> None:
@@ -36,10 +47,11 @@ def test_tables_and_records_have_the_same_fields(store: Store, table: str, field
     assert {name.removesuffix("_ns") for name in fields} <= columns
 
 
-def test_a_wrong_statement_is_told_in_one_line(store: Store) -> None:
-    """The driver's error becomes ours, and is one that would come again."""
+def test_a_wrong_statement_is_told_in_one_line(any_store: Store) -> None:
+    """The driver's error becomes ours with ClickHouse's number, and is one that would come again."""
     with pytest.raises(StoreError, match="Unknown") as caught:
-        store.query("SELECT nonsense")
+        any_store.query("SELECT nonsense")
+    assert caught.value.code == 47
     assert "\n" not in str(caught.value)
 
 

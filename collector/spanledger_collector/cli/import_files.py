@@ -18,11 +18,10 @@ from rich.progress import Progress
 
 from spanledger_collector.access import ForbiddenError
 from spanledger_collector.cli.options import prices_option, store_options
-from spanledger_collector.collector import open_store_or_find_holder
+from spanledger_collector.collector import open_ledger, open_store_or_find_holder
 from spanledger_collector.config import Settings, load_settings
 from spanledger_collector.errors import BadInputError, StoreUnavailableError
 from spanledger_collector.export.data_directory import Holder
-from spanledger_collector.export.ledger import Ledger
 from spanledger_collector.pipeline import Pipeline, leads_to_ledger
 from spanledger_collector.price.desk import PriceDesk
 from spanledger_collector.receive.files import read_requests
@@ -74,7 +73,7 @@ def opened(settings: Settings) -> Iterator[Take]:
             yield partial(_send, connection, found.otlp_http)
         else:
             desk = PriceDesk(found, settings.prices, settings.newer_price_list)
-            pipeline = Pipeline(Ledger(found), desk.load())
+            pipeline = Pipeline(open_ledger(settings, found), desk.load())
             yield lambda batch: pipeline.process([r.body for r in batch if leads_to_ledger(r.body)])
 
 

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import gc
 import signal
 from collections.abc import Awaitable, Callable
 from typing import Any
@@ -16,6 +17,8 @@ from spanledger_collector.config import Settings, load_settings
 from spanledger_collector.export.store import Store
 
 STOP_SIGNALS = (signal.SIGINT, signal.SIGTERM)
+_COLLECTIONS = (100_000, 50, 100)
+"""``gc.set_threshold``: a batch makes as many objects, which live until it is written and hold no loops."""
 
 Beside = Callable[[Collector], Awaitable[None]]
 """What runs beside a collector that listens."""
@@ -54,6 +57,10 @@ async def _run(settings: Settings, store: Store, beside: Beside, stay: bool) -> 
         asyncio.get_running_loop().add_signal_handler(number, stopped.set)
     collector = Collector(settings, store)
     await collector.start()
+    # What is there now stays; going through it again and again would take a third of the time a span costs.
+    gc.collect()
+    gc.freeze()
+    gc.set_threshold(*_COLLECTIONS)
     try:
         work = asyncio.ensure_future(beside(collector))
         stopping = asyncio.ensure_future(stopped.wait())

@@ -30,6 +30,8 @@ _VIEW = re.compile(
     rf"CREATE MATERIALIZED VIEW IF NOT EXISTS {_NAME} TO (?P<target>\w+) AS(?P<select>.+?)\bFROM (?P<source>\w+)",
     re.IGNORECASE | re.DOTALL,
 )
+_PLAIN_VIEW = re.compile(rf"CREATE VIEW IF NOT EXISTS {_NAME}", re.IGNORECASE)
+_PLAIN_VIEW = re.compile(rf"CREATE (?:OR REPLACE )?VIEW (?:IF NOT EXISTS )?{_NAME}", re.IGNORECASE)
 _ALTER = re.compile(rf"ALTER TABLE {_NAME}\s+(?P<change>.+)", re.IGNORECASE | re.DOTALL)
 _DROP_VIEW = re.compile(rf"DROP (?P<kind>VIEW|TABLE) IF EXISTS {_NAME}", re.IGNORECASE)
 
@@ -47,8 +49,8 @@ def clustered(statement: str, cluster: str) -> list[str]:
     """What to run on a cluster for a statement of the migrations, in this order; without a cluster, the statement.
 
     Raises:
-        UnclusteredError: the statement is none of CREATE TABLE ... MergeTree, CREATE MATERIALIZED VIEW ... TO, ALTER
-            TABLE and DROP ... IF EXISTS.
+        UnclusteredError: the statement is none of CREATE TABLE ... MergeTree, CREATE MATERIALIZED VIEW ... TO, CREATE
+            VIEW, ALTER TABLE and DROP ... IF EXISTS.
     """
     if not cluster:
         return [statement]
@@ -60,6 +62,12 @@ def clustered(statement: str, cluster: str) -> list[str]:
             f"CREATE MATERIALIZED VIEW IF NOT EXISTS {found['name']}{where} TO {found['target']}{LOCAL} AS"
             f"{found['select']}FROM {found['source']}{LOCAL}{statement[found.end() :]}"
         ]
+    if found := _PLAIN_VIEW.match(statement):
+        # It reads the Distributed tables, as every question does.
+        return [f"{found[0]}{where}{statement[found.end() :]}"]
+    if found := _PLAIN_VIEW.match(statement):
+        # A question under a name: it reads the tables that answer for all shards.
+        return [f"{found[0]}{where}{statement[found.end() :]}"]
     if found := _ALTER.match(statement):
         change = found["change"]
         local = [f"ALTER TABLE {found['name']}{LOCAL}{where} {change}"]

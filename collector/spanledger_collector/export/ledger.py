@@ -7,6 +7,7 @@ from itertools import islice
 from typing import Any
 
 from spanledger_collector.export.records import CALLS, FACTS, Table, column_name
+from spanledger_collector.export.seen import SeenKeys
 from spanledger_collector.export.store import Store
 from spanledger_collector.merge import LedgerRow
 from spanledger_collector.merge.copies import CONTAINMENT_TOLERANCE_NS
@@ -18,6 +19,8 @@ from spanledger_collector.normalise import context
 
 _IDS_PER_QUERY = 2_000
 """Keeps a statement well below ClickHouse's `max_query_size` (256 KiB)."""
+_PARENTS_AWAITED_DAYS = 7
+"""After a restart; what is older is left alone, so that the question does not grow with the ledger."""
 
 
 _SELECT_FACTS = "SELECT {} FROM facts WHERE ".format(  # noqa: S608 - names of our own columns
@@ -29,8 +32,10 @@ _EMPTY_CALL = CALLS.empty_row
 class Ledger:
     """Facts, calls and spans in the store. The reading half is the merge's ``FactStore``."""
 
-    def __init__(self, store: Store) -> None:
+    def __init__(self, store: Store, seen: SeenKeys | None = None) -> None:
+        """``seen`` spares questions; it is to be left out where others write to the store."""
         self._store = store
+        self._seen = seen
 
     def write_spans(self, blocks: bytes) -> None:
         """Insert rows of ``otel_traces``, given in the Native format."""
@@ -45,6 +50,8 @@ class Ledger:
 
     def write_facts(self, facts: Collection[Fact]) -> None:
         """Insert facts; one that is there already stays one."""
+        if self._seen:
+            self._seen.add(facts)
         self._insert(FACTS, [(*fact, match_key(fact), variant(fact)) for fact in facts])
 
     def _insert(self, table: Table, rows: Collection[tuple[Any, ...]]) -> None:
@@ -54,14 +61,22 @@ class Ledger:
 
     def facts_of_traces(self, trace_ids: Collection[str]) -> Iterator[Fact]:
         """See ``FactStore``."""
+        if self._seen:
+            trace_ids = self._seen.traces(trace_ids)
         return self._facts_in("trace_id IN {ids:Array(String)}", trace_ids)
 
     def facts_of_responses(self, response_ids: Collection[str]) -> Iterator[Fact]:
         """See ``FactStore``."""
+        if self._seen:
+            response_ids = self._seen.responses(response_ids)
         return self._facts_in("response_id IN {ids:Array(String)}", response_ids)
 
     def facts_matching(self, windows: Collection[MatchWindow]) -> Iterator[Fact]:
         """See ``FactStore``."""
+        if self._seen:
+            windows = self._seen.windows(windows)
+        if not windows:
+            return
         by_key: dict[int, list[MatchWindow]] = {}
         for window in windows:
             by_key.setdefault(window[0], []).append(window)
@@ -97,7 +112,8 @@ class Ledger:
         """See ``FactStore``."""
         answer = self._store.query(
             "SELECT trace_id, parent_span_id FROM facts WHERE parent_span_id != '' "
-            "AND (trace_id, parent_span_id) NOT IN (SELECT trace_id, span_id FROM facts) "
+            f"AND recorded_at > now() - INTERVAL {_PARENTS_AWAITED_DAYS} DAY AND (trace_id, parent_span_id) NOT IN "
+            f"(SELECT trace_id, span_id FROM facts WHERE recorded_at > now() - INTERVAL {_PARENTS_AWAITED_DAYS} DAY) "
             "GROUP BY trace_id, parent_span_id ORDER BY max(started_at) DESC, trace_id, parent_span_id "
             "LIMIT {limit:UInt64}",
             {"limit": limit},

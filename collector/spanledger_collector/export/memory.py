@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Collection, Iterable
 from typing import Any
 
-from spanledger_collector.decode.native import rows_of
+from spanledger_collector.native import rows_of
 from spanledger_collector.merge import LedgerRow
 from spanledger_collector.merge.copies import CONTAINMENT_TOLERANCE_NS
 from spanledger_collector.merge.fold import RowKey

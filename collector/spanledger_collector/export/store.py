@@ -1,13 +1,15 @@
 """One store, two homes: chDB in this process, or a ClickHouse server by URL, both through clickhouse-connect.
 
 Errors of the driver are translated here and nowhere else: what may pass (a server that is down, a socket that broke)
-is ``StoreUnavailableError``, what will fail again (a statement that is wrong) is ``StoreError``.
+is ``StoreUnavailableError``, what will fail again (a statement that is wrong) is ``StoreError``. An error of an insert
+is told by its number and name alone, as ClickHouse's own words may quote what was to be inserted.
 """
 
 from __future__ import annotations
 
 import logging
 import re
+import struct
 import threading
 import time
 from collections.abc import Callable, Sequence
@@ -36,9 +38,26 @@ _CLUSTER_SETTINGS = {
 _log = logging.getLogger(__name__)
 _Answer = TypeVar("_Answer")
 
-_CODE = re.compile(r"\bCode: (\d+)\b|\berror code (\d+)\b")
+# Columns that it cannot write are logged with a traceback, which may quote them; it raises the same as an error.
+logging.getLogger("clickhouse_connect").setLevel(logging.CRITICAL)
+
+_WRITE_SETTINGS = {
+    # Traces of many days come together when old ones are imported, and each day is a partition of its own.
+    "max_partitions_per_insert_block": 0,
+    # Rows are replaced when parts are merged; doing it in each insert besides costs half as much again.
+    "optimize_on_insert": 0,
+}
+
+_CODE = re.compile(r"\b(?:Code: |code: |error code )(\d+)\b")
+_NAME = re.compile(r"\(([A-Z][A-Z0-9_]+)\)(?: \(version [^\n]*)?$")
+_HTTP_STATUS = re.compile(r"^HTTP driver received HTTP status (\d+)")
+"""Without a number of ClickHouse's own it is of who stands before it, as 502 while a server restarts behind a proxy."""
+_TOO_LARGE = "413"
+_MISFITS = (TypeError, ValueError, ArithmeticError, AttributeError, IndexError, struct.error)
+"""What the driver raises for a value that its column cannot hold."""
+_READ_ONLY_CODE = 164
 _PASSING_CODES = {
-    *(60, 81, 164, 192, 193, 194, 497, 516),  # not there, or not for us: tables, databases, users, passwords
+    *(60, 81, 192, 193, 194, 497, 516),  # not there, or not for us: tables, databases, users, passwords
     *(74, 75, 76, 87, 88, 243),  # files that cannot be read or written, above all on a full disk
     *(159, 160, 202, 209, 210, 236, 241, 242, 252, 279, 394, 439),  # too much at once, cut short, read-only
     *(225, 244, 254, 265, 285, 286, 319, 999),  # replicas and their keeper
@@ -70,6 +89,8 @@ class Store:
         self.name = name
         self._write_client = open_client()
         self._read_client = open_client()
+        for setting, value in _WRITE_SETTINGS.items():
+            self._write_client.set_client_setting(setting, value)
         self._write_lock = threading.Lock()
         self._read_lock = threading.Lock()
 
@@ -88,10 +109,15 @@ class Store:
             answer = self._translate(lambda: self._read_client.query(sql, settings={"readonly": 1}))
         return Result(tuple(answer.column_names), list(map(tuple, answer.result_rows)))
 
+    def query_raw(self, sql: str, output_format: str) -> bytes:
+        """Run a SELECT whose answer is wanted as ClickHouse writes it in one of its formats."""
+        with self._read_lock:
+            return self._translate(lambda: self._read_client.raw_query(sql, fmt=output_format))
+
     def command(self, sql: str, parameters: dict[str, Any] | None = None) -> None:
         """Run a statement that answers nothing, with the same placeholders."""
         with self._write_lock:
-            self._translate(lambda: self._write_client.command(sql, parameters=parameters))
+            self._translate(lambda: self._write_client.command(sql, parameters=parameters), writes=True)
 
     def insert(self, table: str, columns: Sequence[str], values: Sequence[Sequence[Any]]) -> None:
         """Insert ``values``, one sequence a column. Returns when ClickHouse has the rows."""
@@ -99,7 +125,9 @@ class Store:
             return
         with self._write_lock:
             self._translate(
-                lambda: self._write_client.insert(table, values, column_names=list(columns), column_oriented=True)
+                lambda: self._write_client.insert(table, values, column_names=list(columns), column_oriented=True),
+                writes=True,
+                table=table,
             )
 
     def insert_native(self, table: str, blocks: bytes, columns: Sequence[str] = ()) -> None:
@@ -110,7 +138,11 @@ class Store:
         if not blocks:
             return
         with self._write_lock:
-            self._translate(lambda: self._write_client.raw_insert(table, columns or None, blocks, fmt="Native"))
+            self._translate(
+                lambda: self._write_client.raw_insert(table, columns or None, blocks, fmt="Native"),
+                writes=True,
+                table=table,
+            )
 
     def close(self) -> None:
         """Wait for what runs, then close; a second call does nothing."""
@@ -118,19 +150,33 @@ class Store:
             self._write_client.close()
             self._read_client.close()
 
-    def _translate(self, run: Callable[[], _Answer]) -> _Answer:
+    def _translate(self, run: Callable[[], _Answer], *, writes: bool = False, table: str = "") -> _Answer:
+        """``run``; with the ``table`` of an insert, nothing that was to be inserted gets into an error."""
         try:
             return run()
-        except OperationalError as error:
-            raise StoreUnavailableError(f"{self.name} did not answer: {_first_line(error)}") from error
         except ClickHouseError as error:
-            code = _code(error)
-            if code in _PASSING_CODES or _NO_SPACE in str(error):
-                raise StoreUnavailableError(f"{self.name} cannot answer now: {_first_line(error)}") from error
-            raise StoreError(f"{self.name} refused a statement: {_first_line(error)}", code) from error
+            raise self._failure(error, writes, table) from (None if table else error)
         except OSError as error:
             # The driver hands rows to chDB in a file: without space for it there is no insert.
             raise StoreUnavailableError(f"{self.name} cannot be reached now: {error.strerror}") from error
+        except _MISFITS as error:
+            if not table:
+                raise
+            raise StoreError(f"a row does not fit the columns of {table}: {type(error).__name__}") from None
+
+    def _failure(self, error: ClickHouseError, writes: bool, table: str) -> StoreError | StoreUnavailableError:
+        code = _code(error)
+        said = _without_values(error, code) if table else _first_line(error)
+        if isinstance(error, OperationalError):
+            return StoreUnavailableError(f"{self.name} did not answer: {said}", code)
+        if code == _READ_ONLY_CODE and not writes:
+            return StoreError(f"{self.name} runs only what reads here: {said}", code)
+        # For who writes, a disk or a replica is read-only, or the user is: somebody mends that.
+        mended = code in _PASSING_CODES or code == _READ_ONLY_CODE or _NO_SPACE in str(error)
+        status = _HTTP_STATUS.match(str(error))
+        if mended or (status and not code and status[1] != _TOO_LARGE):
+            return StoreUnavailableError(f"{self.name} cannot answer now: {said}", code)
+        return StoreError(f"{self.name} refused {f'rows of {table}' if table else 'a statement'}: {said}", code)
 
 
 def sync_inserts(store: Store) -> None:
@@ -206,8 +252,18 @@ def open_server(url: str, cluster: str = "", *, timeout_s: float) -> Store:
 
 
 def _code(error: Exception) -> int:
+    """ClickHouse's number, 0 where the error is of somebody else."""
     found = _CODE.search(str(error))
-    return int(found[1] or found[2]) if found else 0
+    return getattr(error, "code", None) or (int(found[1]) if found else 0)
+
+
+def _without_values(error: ClickHouseError, code: int) -> str:
+    if code:
+        name = _NAME.search(str(error))
+        return f"code {code} ({name[1]})" if name else f"code {code}"
+    if status := _HTTP_STATUS.match(str(error)):
+        return f"HTTP status {status[1]}"
+    return _first_line(error) if isinstance(error, OperationalError) else type(error).__name__
 
 
 def _first_line(error: Exception) -> str:

@@ -176,13 +176,13 @@ def _identity(group: Group, traces: Traces) -> tuple[str, ...]:
         for source in (fact, *traces.ancestors(fact)):
             said = _identity_of(source)
             if said != _NOBODY:
-                found = said if found is _NOBODY else tuple(known or new for known, new in zip(found, said, strict=True))
+                found = tuple(known or new for known, new in zip(found, said, strict=True))
     return found
 
 
 def _naming(copies: list[Fact], traces: Traces) -> Fact | None:
     """Where no copy names a model, the nearest ancestor that does: some emitters leave it to the turn."""
-    if copies[0].request_model or copies[0].kind == "tool" or any(fact.request_model or fact.response_model for fact in copies):
+    if copies[0].kind == "tool" or any(fact.request_model or fact.response_model for fact in copies):
         return None
     return next((above for fact in copies for above in traces.ancestors(fact) if above.request_model), None)
 

@@ -6,6 +6,7 @@ import hashlib
 import marshal
 import re
 from functools import lru_cache
+from zlib import crc32
 
 from spanledger_collector.model import BILLABLE, FACT_FIELDS, Fact
 
@@ -80,7 +81,7 @@ def variant(fact: Fact) -> int:
     cost = fact.reported_cost_usd
     # Money has a scale, which the store sets; everything else comes back as it was written.
     said = (*fact[:_MONEY], "" if cost is None else f"{cost:.12f}", *fact[_MONEY + 1 :])
-    return int.from_bytes(hashlib.blake2b(marshal.dumps(said, _PLAIN_FORMAT), digest_size=8).digest(), "big")
+    return crc32(marshal.dumps(said, _PLAIN_FORMAT))
 
 
 def call_id_of_response(key: str) -> str:

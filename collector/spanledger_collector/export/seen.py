@@ -1,0 +1,98 @@
+"""What the facts have certainly not seen before: most look-ups of the merge are for what is new, and need no question.
+
+A Bloom filter with one hash: a bit for every trace, response and match key in time. A set bit means "perhaps", and then
+the store is asked. It holds only while nobody else writes facts: with the embedded store, which one process has alone.
+"""
+
+from __future__ import annotations
+
+import struct
+from collections.abc import Iterable
+from zlib import crc32
+
+from spanledger_collector.export.store import Store
+from spanledger_collector.merge.copies import CONTAINMENT_TOLERANCE_NS
+from spanledger_collector.merge.keys import match_key
+from spanledger_collector.merge.settle import MatchWindow
+from spanledger_collector.model import Fact
+
+_SPARE_BITS = 4
+"""Of the 32 of a checksum: what is left addresses 32 MB, of which what was never written to takes no memory."""
+_WORD_BITS = 64
+_WORDS = 2 ** (32 - _SPARE_BITS) // _WORD_BITS
+_SLICE_SHIFT = 36
+"""A match key is remembered with every slice of time (2**36 ns, 69 s) its call touches ..."""
+_MAX_SLICES = 64
+"""... up to 73 minutes; the key of a longer call is remembered for all time."""
+
+_STORED_KEYS = (
+    "SELECT CRC32(concat('t', trace_id)) AS checksum FROM facts",
+    "SELECT CRC32(concat('r', response_id)) AS checksum FROM facts WHERE response_id != ''",
+    f"WITH bitShiftRight(toUnixTimestamp64Nano(started_at), {_SLICE_SHIFT}) AS first, "
+    f"bitShiftRight(toUnixTimestamp64Nano(ended_at), {_SLICE_SHIFT}) AS last "
+    "SELECT CRC32(concat('m', toString(match_key), '/', slice)) AS checksum FROM facts "
+    f"ARRAY JOIN if(last - first < {_MAX_SLICES}, arrayMap(n -> toString(n), range(first, last + 1)), ['']) AS slice "
+    "WHERE match_key != 0",
+)
+_WORDS_OF = (
+    f"SELECT toUInt32(intDiv(checksum, {_WORD_BITS << _SPARE_BITS})) AS word, "  # noqa: S608 - statements of our own
+    f"groupBitOr(bitShiftLeft(toUInt64(1), intDiv(checksum, {1 << _SPARE_BITS}) % {_WORD_BITS})) AS bits "
+    "FROM ({}) GROUP BY word"
+)
+_WORD = struct.Struct("<IQ")
+
+
+class SeenKeys:
+    """Says of keys whether a fact may have them. For one thread."""
+
+    def __init__(self, store: Store) -> None:
+        """Begin with what ``store`` holds: some 0.1 s a million facts."""
+        self._words = memoryview(bytearray(_WORDS * _WORD_BITS // 8)).cast("Q")
+        for keys in _STORED_KEYS:
+            for word, bits in _WORD.iter_unpack(store.query_raw(_WORDS_OF.format(keys), "RowBinary")):
+                self._words[word] |= bits
+
+    def traces(self, trace_ids: Iterable[str]) -> list[str]:
+        """Those of which there may be facts."""
+        return [trace_id for trace_id in trace_ids if self._may_have(f"t{trace_id}")]
+
+    def responses(self, response_ids: Iterable[str]) -> list[str]:
+        """Those of which there may be facts."""
+        return [response_id for response_id in response_ids if self._may_have(f"r{response_id}")]
+
+    def windows(self, windows: Iterable[MatchWindow]) -> list[MatchWindow]:
+        """Those that a fact may match."""
+        return [window for window in windows if self._may_match(*window)]
+
+    def add(self, facts: Iterable[Fact]) -> None:
+        """Remember facts; before they are written, so that none is stored and not known."""
+        for fact in facts:
+            self._add(f"t{fact.trace_id}")
+            if fact.response_id:
+                self._add(f"r{fact.response_id}")
+            key = match_key(fact)
+            if key:
+                for name in _slices(key, fact.started_at_ns, fact.ended_at_ns) or (_always(key),):
+                    self._add(name)
+
+    def _may_match(self, key: int, start_ns: int, end_ns: int) -> bool:
+        slices = _slices(key, start_ns - CONTAINMENT_TOLERANCE_NS, end_ns + CONTAINMENT_TOLERANCE_NS)
+        return not slices or self._may_have(_always(key)) or any(map(self._may_have, slices))
+
+    def _add(self, name: str) -> None:
+        position = crc32(name.encode()) >> _SPARE_BITS
+        self._words[position // _WORD_BITS] |= 1 << position % _WORD_BITS
+
+    def _may_have(self, name: str) -> bool:
+        position = crc32(name.encode()) >> _SPARE_BITS
+        return bool(self._words[position // _WORD_BITS] >> position % _WORD_BITS & 1)
+
+
+def _slices(key: int, start_ns: int, end_ns: int) -> list[str]:
+    """The names of the key in the slices of an interval; none for one that is too long to be sliced."""
+    first, last = start_ns >> _SLICE_SHIFT, end_ns >> _SLICE_SHIFT
+    return [f"m{key}/{number}" for number in range(first, last + 1)] if last - first < _MAX_SLICES else []
+
+
+def _always(key: int) -> str:
+    return f"m{key}/"

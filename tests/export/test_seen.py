@@ -1,0 +1,93 @@
+"""What was certainly not seen before: it spares questions and changes no answer."""
+
+from __future__ import annotations
+
+import random
+from collections.abc import Iterator
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from spanledger_collector.export.ledger import Ledger
+from spanledger_collector.export.migrate import migrate
+from spanledger_collector.export.seen import SeenKeys
+from spanledger_collector.export.store import Result, Store, open_embedded
+from spanledger_collector.merge.keys import match_key
+from spanledger_collector.model import Fact
+from spanledger_collector.pipeline import Pipeline
+from spanledger_collector.price import Catalogue
+from spanledger_collector.receive.files import read_requests
+
+SECOND_NS = 10**9
+START_NS = 1_795_000_000 * SECOND_NS
+CALL = Fact(
+    "t1", "s1", started_at_ns=START_NS, ended_at_ns=START_NS + 5 * SECOND_NS, kind="llm", response_id="r1",
+    request_model="gpt-4.1", input_tokens=7,
+)  # fmt: skip
+LONG = CALL._replace(span_id="s2", input_tokens=8, ended_at_ns=START_NS + 7200 * SECOND_NS)
+
+
+@pytest.fixture
+def store(tmp_path: Path) -> Iterator[Store]:
+    """A fresh embedded store."""
+    store = open_embedded(tmp_path / "store")
+    migrate(store)
+    yield store
+    store.close()
+
+
+@pytest.mark.parametrize("stored_before", [False, True])
+def test_what_was_written_may_be_there_and_nothing_else(store: Store, stored_before: bool) -> None:
+    """Keys of written facts are asked for, before and after a restart; others, in the same minutes too, are not."""
+    seen = SeenKeys(store)
+    Ledger(store, seen).write_facts([CALL, LONG])
+    if stored_before:
+        seen = SeenKeys(store)
+    assert seen.traces(["t1", "t2"]) == ["t1"]
+    assert seen.responses(["r1", "r2"]) == ["r1"]
+    key, long_key = match_key(CALL), match_key(LONG)
+    here = (key, START_NS, START_NS + SECOND_NS)
+    just_after = (key, START_NS + 5 * SECOND_NS + 10**7, START_NS + 6 * SECOND_NS)
+    next_day = (key, START_NS + 86_400 * SECOND_NS, START_NS + 86_401 * SECOND_NS)
+    of_the_long_one = (long_key, START_NS + 3600 * SECOND_NS, START_NS + 3601 * SECOND_NS)
+    whole_day = (key, START_NS - 43_200 * SECOND_NS, START_NS + 43_200 * SECOND_NS)
+    unknown = (key + 1, START_NS, START_NS + SECOND_NS)
+    asked = [here, just_after, next_day, of_the_long_one, whole_day, unknown]
+    assert seen.windows(asked) == [here, just_after, of_the_long_one, whole_day]
+
+
+def test_the_ledger_is_the_same_with_fewer_questions(
+    store: Store, corpus: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Spans of many emitters in random order, with a restart in between: equal rows, and most look-ups are spared."""
+    requests = [
+        received.body
+        for folder in ("genai_openai", "langgraph_openinference_both", "traceloop", "vercel_ai_v6", "litellm_otel")
+        for path in sorted((corpus / folder).glob("traces-*"))
+        for received in read_requests(path)
+    ]
+    random.Random(5).shuffle(requests)
+    ask = store.query
+    questions = 0
+
+    def counted(sql: str, parameters: dict[str, Any] | None = None) -> Result:
+        nonlocal questions
+        questions += " FROM facts WHERE " in sql
+        return ask(sql, parameters)
+
+    monkeypatch.setattr(store, "query", counted)
+    found = []
+    for spared in (False, True):
+        for half in (requests[::2], requests[1::2]):
+            pipeline = Pipeline(Ledger(store, SeenKeys(store) if spared else None), Catalogue.load())
+            for request in half:
+                pipeline.process([request])
+        found.append((ask("SELECT * FROM calls FINAL ORDER BY call_id").rows, questions))
+        questions = 0
+        for table in ("calls", "facts", "otel_traces"):
+            store.command(f"TRUNCATE TABLE {table}")
+    (rows, all_asked), (same_rows, few_asked) = found
+    assert len(rows) > 20
+    assert rows == same_rows
+    assert few_asked < all_asked / 2
