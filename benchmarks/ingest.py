@@ -2,7 +2,8 @@
 
 ``make bench``, or ``python benchmarks/ingest.py [--spans N]``. A core-second is one of CPU time of the collector's
 process alone; a collector has settled when its process has nothing left to do. Rotel, and ours "with the store cut
-off", send rows of ``otel_traces`` to a sink that discards them; ours normalises, merges and prices the calls besides.
+off", send rows of ``otel_traces`` to a sink that discards them; ours normalises, merges and prices the calls, and sends
+them and what they were made from besides.
 The limit is the store writing the same rows once more by itself. Client, sink and collector share the machine's cores,
 so that only the ratios within one run mean something. Rotel is measured where its wheel is installed
 (``pip install rotel``) or ``ROTEL`` names the program.
@@ -23,9 +24,11 @@ import servers
 from merge import EmptyStore
 from traces import KINDS, requests
 
+from spanledger_collector.cli.serve import spare_collections
 from spanledger_collector.decode import Decoder
 from spanledger_collector.export.ledger import Ledger
 from spanledger_collector.export.migrate import migrate
+from spanledger_collector.export.seen import SeenKeys
 from spanledger_collector.export.store import Store, open_embedded
 from spanledger_collector.merge import LedgerRow
 from spanledger_collector.model import Fact
@@ -73,7 +76,7 @@ def stages(catalogue: Catalogue, kind: str, spans: int) -> None:
     with tempfile.TemporaryDirectory() as folder:
         store = open_embedded(Path(folder))
         migrate(store)
-        stored = Pipeline(Ledger(store), catalogue)
+        stored = Pipeline(Ledger(store, SeenKeys(store)), catalogue)
         storing = cpu_rate(lambda: [stored.process(batch) for batch in batches], spans)
         limit = cpu_rate(lambda: copy(store), spans)
         store.close()
@@ -159,6 +162,7 @@ def main() -> None:
     arguments.add_argument("--spans", type=int, default=10_000, help="spans of each kind")
     spans = arguments.parse_args().spans
     catalogue = Catalogue.load()
+    spare_collections()
     print("in process, spans per core-second")
     print(f"{'spans':10}{'decode':>12}{'to price':>12}{'into chDB':>12}{'limit':>12}")
     for kind in KINDS:

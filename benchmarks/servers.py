@@ -1,7 +1,7 @@
 """The processes that ``ingest.py`` measures: collectors that listen for OTLP/HTTP, and a sink that reads and discards.
 
 Run as a program it is our collector with the store cut off: rows of ``otel_traces`` go to the sink as rotel's do,
-those of the ledger are priced and dropped, and the store answers every question with nothing.
+priced calls and their facts besides, and the store answers every question with nothing.
 """
 
 from __future__ import annotations
@@ -164,16 +164,21 @@ class SinkStore:
     def command(self, sql: str, parameters: dict[str, Any] | None = None) -> None:
         """Nothing to do."""
 
-    def insert(self, table: str, *rows: Any, **options: Any) -> None:
-        """Drop rows of the ledger."""
+    def query_raw(self, sql: str, output_format: str) -> bytes:
+        """No rows."""
+        return b""
 
-    def insert_native(self, table: str, blocks: bytes, *rows: Any, **options: Any) -> None:
-        """Send rows of ``otel_traces``."""
+    def insert(self, table: str, columns: Sequence[str], values: Sequence[Sequence[Any]]) -> None:
+        """Drop prices."""
+
+    def insert_native(self, table: str, blocks: bytes, columns: Sequence[str] = ()) -> None:
+        """Send rows."""
         self._connection.request("POST", "/", blocks)
         self._connection.getresponse().read()
 
 
 async def _serve(folder: str, port: int, sink_port: int) -> None:
+    from spanledger_collector.cli.serve import spare_collections
     from spanledger_collector.collector import Collector as OurCollector
     from spanledger_collector.config import load_settings
 
@@ -184,6 +189,7 @@ async def _serve(folder: str, port: int, sink_port: int) -> None:
     asyncio.get_running_loop().add_signal_handler(signal.SIGTERM, stopped.set)
     collector = OurCollector(settings, store)
     await collector.start()
+    spare_collections()
     await stopped.wait()
     await collector.stop()
 

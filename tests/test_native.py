@@ -7,10 +7,10 @@ from pathlib import Path
 import pytest
 
 from spanledger_collector.decode import Decoder, reference
-from spanledger_collector.native import rows_of, sized, varint
 from spanledger_collector.export.ledger import Ledger
 from spanledger_collector.export.migrate import migrate
 from spanledger_collector.export.store import open_embedded
+from spanledger_collector.native import rows_of, sized, varint
 from spanledger_collector.receive.files import read_requests
 
 CORPUS = Path(__file__).parent / "corpus"

@@ -35,7 +35,7 @@ def sized(content: bytes) -> bytes:
 
 
 def numbers(code: str, values: Iterable[Any]) -> bytes:
-    """A column of numbers; ``code`` is that of ``array``: ``q`` for Int64, DateTime64 and Decimal(18), ``d`` for floats."""
+    """A column of numbers; ``code`` is ``array``'s: ``q`` for Int64, DateTime64 and Decimal(18), ``d`` for floats."""
     column = array(code, values)
     if sys.byteorder == "big":
         column.byteswap()

@@ -17,6 +17,8 @@ from spanledger_collector.export.retention import apply_retention
 from spanledger_collector.export.store import Store, StoreError, open_server
 from spanledger_collector.model import CALL_FIELDS, FACT_FIELDS
 
+from .conftest import CHDB_OVER_HTTP
+
 
 def test_migrations_are_numbered_without_gaps_and_applied_once(any_store: Store) -> None:
     """Every migration that ships is in the store after the start, and a second start applies nothing."""
@@ -97,6 +99,20 @@ def test_a_server_that_does_not_answer_is_tried_again_then_named_without_its_pas
         open_server(f"http://someone:hidden@127.0.0.1:{port}/db", timeout_s=1.2)
     assert "hidden" not in str(caught.value) + caplog.text
     assert "trying again" in caplog.text
+
+
+def test_what_was_asked_is_in_no_log_when_the_server_is_away(tmp_path: Path, caplog: pytest.LogCaptureFixture) -> None:
+    """Parameters travel in the URL, which neither the error nor the log of the HTTP client quotes."""
+    command = [sys.executable, str(CHDB_OVER_HTTP), str(tmp_path)]
+    with subprocess.Popen(command, stdin=subprocess.PIPE, stdout=subprocess.PIPE, text=True) as process:
+        assert process.stdout is not None
+        store = open_server(f"http://127.0.0.1:{int(process.stdout.readline())}/db", timeout_s=30)
+        assert store.query("SELECT {user:String}", {"user": "ada@example.org"}).rows == [("ada@example.org",)]
+        process.kill()
+    with pytest.raises(StoreUnavailableError, match="Connection refused") as error:
+        store.query("SELECT {user:String}", {"user": "ada@example.org"})
+    store.close()
+    assert "example.org" not in str(error.value) + caplog.text
 
 
 @pytest.mark.parametrize("url", ["localhost", "ftp://host", "http://"])

@@ -13,10 +13,10 @@ from typing import Any
 
 from opentelemetry.proto.common.v1.common_pb2 import KeyValue
 
-from spanledger_collector.native import sized
 from spanledger_collector.decode.otel_traces import text
 from spanledger_collector.decode.spans import value_of
 from spanledger_collector.model import Attributes
+from spanledger_collector.native import sized
 
 _MAX_SHORT_BYTES = 56
 _MAX_REMEMBERED = 20_000

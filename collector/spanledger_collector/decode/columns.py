@@ -6,9 +6,9 @@ from binascii import hexlify
 from collections.abc import Iterable
 from dataclasses import dataclass, field
 
-from spanledger_collector.native import block, numbers, sized
 from spanledger_collector.decode.otel_traces import text
 from spanledger_collector.model import Attributes, Event, Link
+from spanledger_collector.native import block, numbers, sized
 
 _TEXT, _TIME, _COUNT, _MAP = "String", "DateTime64(9)", "UInt64", "Map(String, String)"
 

@@ -19,10 +19,10 @@ from opentelemetry.proto.trace.v1 import trace_pb2
 from spanledger_collector.decode.attributes import Attribute, AttributeReader, values_of
 from spanledger_collector.decode.columns import Columns, keys_and_values, repeated
 from spanledger_collector.decode.lite import LiteRequest
-from spanledger_collector.native import sized
 from spanledger_collector.decode.otel_traces import KINDS, STATUS_CODES
 from spanledger_collector.decode.spans import LATEST_NS, attributes_of, event_of, link_of
 from spanledger_collector.model import Resource, Span
+from spanledger_collector.native import sized
 
 _MAX_REMEMBERED = 2_000
 _MAX_REMEMBERED_BYTES = 2_048

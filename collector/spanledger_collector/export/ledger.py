@@ -111,12 +111,12 @@ class Ledger:
     def absent_parents(self, limit: int) -> list[SpanPlace]:
         """See ``FactStore``."""
         answer = self._store.query(
-            "SELECT trace_id, parent_span_id FROM facts WHERE parent_span_id != '' "
-            f"AND recorded_at > now() - INTERVAL {_PARENTS_AWAITED_DAYS} DAY AND (trace_id, parent_span_id) NOT IN "
-            f"(SELECT trace_id, span_id FROM facts WHERE recorded_at > now() - INTERVAL {_PARENTS_AWAITED_DAYS} DAY) "
+            "WITH now() - INTERVAL {days:UInt16} DAY AS since "
+            "SELECT trace_id, parent_span_id FROM facts WHERE recorded_at > since AND parent_span_id != '' "
+            "AND (trace_id, parent_span_id) NOT IN (SELECT trace_id, span_id FROM facts WHERE recorded_at > since) "
             "GROUP BY trace_id, parent_span_id ORDER BY max(started_at) DESC, trace_id, parent_span_id "
             "LIMIT {limit:UInt64}",
-            {"limit": limit},
+            {"limit": limit, "days": _PARENTS_AWAITED_DAYS},
         )
         return [(trace_id, span_id) for trace_id, span_id in reversed(answer.rows)]
 

@@ -5,13 +5,13 @@ from __future__ import annotations
 from collections.abc import Collection, Iterable
 from typing import Any
 
-from spanledger_collector.native import rows_of
 from spanledger_collector.merge import LedgerRow
 from spanledger_collector.merge.copies import CONTAINMENT_TOLERANCE_NS
 from spanledger_collector.merge.fold import RowKey
 from spanledger_collector.merge.keys import match_key
 from spanledger_collector.merge.settle import MatchWindow, SpanPlace
 from spanledger_collector.model import Call, Fact, Resource
+from spanledger_collector.native import rows_of
 from spanledger_collector.normalise import context
 
 

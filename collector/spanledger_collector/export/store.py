@@ -38,8 +38,10 @@ _CLUSTER_SETTINGS = {
 _log = logging.getLogger(__name__)
 _Answer = TypeVar("_Answer")
 
-# Columns that it cannot write are logged with a traceback, which may quote them; it raises the same as an error.
-logging.getLogger("clickhouse_connect").setLevel(logging.CRITICAL)
+# Columns that cannot be written are logged with a traceback, which may quote them, and requests that cannot be sent
+# with their URL, where the parameters of a question are. All of it is raised as an error, too.
+for _name in ("clickhouse_connect", "urllib3.connectionpool"):
+    logging.getLogger(_name).setLevel(logging.CRITICAL)
 
 _WRITE_SETTINGS = {
     # Traces of many days come together when old ones are imported, and each day is a partition of its own.
@@ -52,6 +54,7 @@ _CODE = re.compile(r"\b(?:Code: |code: |error code )(\d+)\b")
 _NAME = re.compile(r"\(([A-Z][A-Z0-9_]+)\)(?: \(version [^\n]*)?$")
 _HTTP_STATUS = re.compile(r"^HTTP driver received HTTP status (\d+)")
 """Without a number of ClickHouse's own it is of who stands before it, as 502 while a server restarts behind a proxy."""
+_URL = re.compile(r" with url: \S+| executing HTTP request attempt \d+ \(\S+\)| \(for url \S+\)")
 _TOO_LARGE = "413"
 _MISFITS = (TypeError, ValueError, ArithmeticError, AttributeError, IndexError, struct.error)
 """What the driver raises for a value that its column cannot hold."""
@@ -267,4 +270,5 @@ def _without_values(error: ClickHouseError, code: int) -> str:
 
 
 def _first_line(error: Exception) -> str:
-    return str(error).splitlines()[0][:300] if str(error) else type(error).__name__
+    """What an error says, without the URL of its request."""
+    return _URL.sub("", str(error)).splitlines()[0][:300] if str(error) else type(error).__name__

@@ -12,6 +12,7 @@ spans of one call, but two equal calls at the same time are two calls.
 
 from __future__ import annotations
 
+from bisect import bisect_left, bisect_right
 from collections import defaultdict
 from collections.abc import Collection, Iterable
 
@@ -132,21 +133,36 @@ def _join_matching(without_id: list[Fact], groups: list[Group], traces: Traces) 
         pending[match_key(fact)].append(fact)
     for key, matching in pending.items():
         alone = _assign(matching, by_key.get(key, []), traces)
+        if _cannot_be_copies(alone):
+            new_groups.extend([fact] for fact in alone)
+            continue
         # Those left over may be copies of one another: the outermost opens a group, the others may join it.
         while alone:
-            group = [alone[0]]
+            outermost, *others = alone
+            group = [outermost]
             new_groups.append(group)
-            alone = _assign(alone[1:], [group], traces)
+            latest_ns = outermost.ended_at_ns + CONTAINMENT_TOLERANCE_NS
+            overlapping = bisect_right(others, latest_ns, key=_start_ns)
+            alone = _assign(others[:overlapping], [group], traces) + others[overlapping:]
     return new_groups
+
+
+def _cannot_be_copies(facts: list[Fact]) -> bool:
+    """Whether no two of these can be one call: a storm of failed calls is of one scope, and none calls another."""
+    if len({fact.scope for fact in facts}) > 1:
+        return False
+    places = {(fact.trace_id, fact.span_id) for fact in facts}
+    return not any((fact.trace_id, fact.parent_span_id) in places for fact in facts)
 
 
 def _assign(facts: list[Fact], groups: list[Group], traces: Traces) -> list[Fact]:
     """Best pairs first; a group takes one fact of each scope. Returns the facts that fit nowhere."""
+    nearby = _Nearby(groups)
     pairs = sorted(
         (fit, fact_number, group_number)
         for fact_number, fact in enumerate(facts)
-        for group_number, group in enumerate(groups)
-        if (fit := _fit(fact, group, traces)) is not None
+        for group_number in nearby.of(fact)
+        if (fit := _fit(fact, groups[group_number], traces)) is not None
     )
     taken: set[int] = set()
     for _, fact_number, group_number in pairs:
@@ -155,6 +171,21 @@ def _assign(facts: list[Fact], groups: list[Group], traces: Traces) -> list[Fact
             group.append(fact)
             taken.add(fact_number)
     return [fact for number, fact in enumerate(facts) if number not in taken]
+
+
+class _Nearby:
+    """Finds the groups that a fact may overlap without looking at all of them."""
+
+    def __init__(self, groups: list[Group]) -> None:
+        self._members = sorted((m.started_at_ns, number) for number, group in enumerate(groups) for m in group)
+        self._longest_ns = max((m.ended_at_ns - m.started_at_ns for group in groups for m in group), default=0)
+
+    def of(self, fact: Fact) -> set[int]:
+        """Their numbers."""
+        earliest_ns = fact.started_at_ns - self._longest_ns - CONTAINMENT_TOLERANCE_NS
+        first = bisect_left(self._members, (earliest_ns, 0))
+        last = bisect_left(self._members, (fact.ended_at_ns + CONTAINMENT_TOLERANCE_NS + 1, 0))
+        return {number for _, number in self._members[first:last]}
 
 
 def _fit(fact: Fact, group: Group, traces: Traces) -> tuple[bool, bool, int, str, str] | None:
@@ -177,6 +208,10 @@ def _adds_to(fact: Fact, group: Group) -> bool:
     """Whether a copy from this instrumentor can be missing in ``group``: it has none, or one right above or below."""
     of_scope = [member for member in group if member.scope == fact.scope]
     return not of_scope or any(_is_parent(fact, member) or _is_parent(member, fact) for member in of_scope)
+
+
+def _start_ns(fact: Fact) -> int:
+    return fact.started_at_ns
 
 
 def _is_parent(upper: Fact, lower: Fact) -> bool:

@@ -171,7 +171,7 @@ def _identity(group: Group, traces: Traces) -> tuple[str, ...]:
     """Whom the call is for: its own word, else its nearest ancestor's; the outermost copy is asked first."""
     if len(group) > 1:
         group = sorted(group, key=lambda f: (f.started_at_ns - f.ended_at_ns, f.trace_id, f.span_id))
-    found = _NOBODY
+    found: tuple[str, ...] = _NOBODY
     for fact in group:
         for source in (fact, *traces.ancestors(fact)):
             said = _identity_of(source)

@@ -6,6 +6,7 @@ import hashlib
 import marshal
 import re
 from functools import lru_cache
+from typing import Any
 from zlib import crc32
 
 from spanledger_collector.model import BILLABLE, FACT_FIELDS, Fact
@@ -80,7 +81,7 @@ def variant(fact: Fact) -> int:
     """Tells apart what was said of one span at different times; equal for an exact repetition, also from the store."""
     cost = fact.reported_cost_usd
     # Money has a scale, which the store sets; everything else comes back as it was written.
-    said = (*fact[:_MONEY], "" if cost is None else f"{cost:.12f}", *fact[_MONEY + 1 :])
+    said: tuple[Any, ...] = (*fact[:_MONEY], "" if cost is None else f"{cost:.12f}", *fact[_MONEY + 1 :])
     return crc32(marshal.dumps(said, _PLAIN_FORMAT))
 
 
