@@ -3,7 +3,9 @@
 from __future__ import annotations
 
 import threading
+from collections import Counter
 from collections.abc import Callable, Collection
+from concurrent.futures import ThreadPoolExecutor, wait
 from dataclasses import dataclass
 from functools import partial
 from typing import Protocol, TypeGuard
@@ -58,6 +60,7 @@ class Pipeline:
         self._ledger = ledger
         self._catalogue = catalogue
         self._pricing = threading.Lock()
+        self._writer = ThreadPoolExecutor(1, thread_name_prefix="spans")
         self._decoder = Decoder(scope_tells, name_tells)
         self._settler: Settler | None = Settler(ledger)
 
@@ -85,8 +88,13 @@ class Pipeline:
         batch = self._decoder.decode(r for r in requests if isinstance(r, ExportTraceServiceRequest))
         facts, plain = _sorted_out(batch)
         facts.extend(f for r in requests if isinstance(r, ExportLogsServiceRequest) for f in facts_of_logs(r))
-        self._ledger.write_spans(batch.block)
-        settlement = settler.settle(facts, plain)
+        # The store takes the spans while the merge works; nothing follows from them before both are done.
+        spans_written = self._writer.submit(self._ledger.write_spans, batch.block)
+        try:
+            settlement = settler.settle(facts, plain)
+        finally:
+            wait((spans_written,))
+        spans_written.result()
         with self._pricing:
             rows = [
                 LedgerRow(row.key, priced(row.call, self._catalogue), row.version) if row.call else row
@@ -100,14 +108,12 @@ class Pipeline:
 
 
 def _count(spans: int, rows: list[LedgerRow]) -> None:
+    calls = [row.call for row in rows if row.call]
     metrics.PROCESSED_SPANS.inc(spans)
-    for row in rows:
-        if row.call is None:
-            metrics.MERGED_DUPLICATES.inc()
-            continue
-        metrics.WRITTEN_CALLS.inc()
-        if row.call.cost_usd is None:
-            metrics.UNPRICED_CALLS.labels(row.call.price_status).inc()
+    metrics.WRITTEN_CALLS.inc(len(calls))
+    metrics.MERGED_DUPLICATES.inc(len(rows) - len(calls))
+    for status, count in Counter(call.price_status for call in calls if call.cost_usd is None).items():
+        metrics.UNPRICED_CALLS.labels(status).inc(count)
 
 
 def _sorted_out(batch: Batch) -> tuple[list[Fact], dict[SpanPlace, Callable[[], Fact]]]:
