@@ -3,21 +3,27 @@ PYTHON ?= python3
 VENV   := .venv
 BIN    := $(VENV)/bin
 DATA   ?= .data
+FUZZ_S ?= 600
 
-.PHONY: run test test-sdks test-long lint format bench bench-instrument bench-merge bench-price bench-query dashboards chromium lock clean
+.PHONY: run test test-sdks test-long lint format bench bench-instrument bench-merge bench-price bench-query fuzz dashboards chromium lock clean
 
 run: $(VENV)/.run  ## collector, stand-in provider and demo agents; Ctrl-C stops it
 	@$(BIN)/spanledger demo --serve --data $(DATA)
 
-test: lint test-sdks  ## lint and the whole test suite
+test: lint test-sdks examples/node/node_modules  ## lint and the whole test suite
 	@$(BIN)/python -m pytest
 
 test-sdks: $(VENV)-sdks/.test  ## the SDKs whose requirements exclude chDB's or each other's: LiteLLM, boto3
 	@$(VENV)-sdks/bin/python -m pytest tests/instrumentation/wire/test_sdks.py tests/instrumentation/wire/test_chaos.py \
 	    -k "litellm or bedrock or br"
+	@PYTHONPATH=$(VENV)-sdks/urllib3-1 $(VENV)-sdks/bin/python -m pytest tests/instrumentation/wire/test_clients.py \
+	    tests/instrumentation/wire/test_chaos.py tests/instrumentation/wire/test_sdks.py -k "requests or urllib3 or bedrock"
 
 test-long: $(VENV)/.test  ## the long form of the fault and fuzz runs too
 	@$(BIN)/python -m pytest --run-slow
+
+fuzz: $(VENV)-fuzz/.ready  ## atheris on the decoder and the three OTLP entrances, for FUZZ_S seconds
+	@cd $(VENV)-fuzz && PYTHONPATH=.. bin/python -m tests.fuzz.run $(FUZZ_S)
 
 lint: $(VENV)/.test  ## ruff (style, docstrings, format) and mypy
 	@$(BIN)/ruff check .
@@ -31,8 +37,8 @@ format: $(VENV)/.test  ## what ruff can mend by itself
 bench: $(VENV)/.test  ## spans a second, stage by stage and end to end
 	@$(BIN)/python benchmarks/ingest.py
 
-bench-instrument: $(VENV)/.test  ## time added to a call, beside other instrumentors where they are installed
-	@$(BIN)/python benchmarks/instrument.py
+bench-instrument: $(VENV)-bench/.ready  ## what tracing adds to a call and an import, beside the other instrumentors
+	@$(VENV)-bench/bin/python benchmarks/instrument.py
 
 bench-merge: $(VENV)/.test  ## what normalising and merging cost a span
 	@$(BIN)/python benchmarks/merge.py
@@ -56,9 +62,15 @@ lock: $(VENV)/.test  ## refresh locks/: exact versions with hashes, no index add
 	    --group build --group dev --extra collector --extra demo -c locks/run.txt pyproject.toml -o locks/test.txt
 	@$(BIN)/uv pip compile -q --upgrade --universal --generate-hashes --no-emit-index-url --no-annotate --no-header \
 	    --group build --group sdks pyproject.toml -o locks/sdks.txt
+	@$(BIN)/uv pip compile -q --upgrade --universal --generate-hashes --no-emit-index-url --no-annotate --no-header \
+	    --group build --group bench pyproject.toml -o locks/bench.txt
+	@$(BIN)/uv pip compile -q --upgrade --universal --generate-hashes --no-emit-index-url --no-annotate --no-header \
+	    --group urllib3-1 -o locks/urllib3-1.txt
+	@$(BIN)/uv pip compile -q --upgrade --universal --generate-hashes --no-emit-index-url --no-annotate --no-header \
+	    --group build --group fuzz --extra collector -c locks/run.txt pyproject.toml -o locks/fuzz.txt
 
 clean:
-	rm -rf $(VENV) $(VENV)-sdks build dist *.egg-info
+	rm -rf $(VENV) $(VENV)-sdks $(VENV)-bench $(VENV)-fuzz examples/node/node_modules build dist *.egg-info
 
 $(BIN)/python:
 	@$(PYTHON) -c 'import sys; sys.exit(0 if sys.version_info >= (3, 11) else "spanledger needs Python 3.11 or newer; name one with: make PYTHON=python3.12 ...")'
@@ -76,9 +88,32 @@ $(VENV)/.test: locks/test.txt pyproject.toml | $(BIN)/python
 	@$(BIN)/python -m pip install --disable-pip-version-check -q --no-deps --no-build-isolation -e .
 	@touch $@
 
-$(VENV)-sdks/.test: locks/sdks.txt pyproject.toml | $(BIN)/python
+$(VENV)-sdks/.test: locks/sdks.txt locks/urllib3-1.txt pyproject.toml | $(BIN)/python
 	@echo "installing the app side and further SDKs into $(VENV)-sdks (once)"
 	@$(PYTHON) -m venv $(VENV)-sdks
 	@$(VENV)-sdks/bin/python -m pip install --disable-pip-version-check -q --require-hashes -r locks/sdks.txt
 	@$(VENV)-sdks/bin/python -m pip install --disable-pip-version-check -q --no-deps --no-build-isolation -e .
+	@$(VENV)-sdks/bin/python -m pip install --disable-pip-version-check -q --require-hashes --upgrade \
+	    --target $(VENV)-sdks/urllib3-1 -r locks/urllib3-1.txt
 	@touch $@
+
+$(VENV)-bench/.ready: locks/bench.txt pyproject.toml
+	@echo "installing the app side and other instrumentors into $(VENV)-bench (once)"
+	@$(PYTHON) -m venv $(VENV)-bench
+	@$(VENV)-bench/bin/python -m pip install --disable-pip-version-check -q --require-hashes -r locks/bench.txt
+	@$(VENV)-bench/bin/python -m pip install --disable-pip-version-check -q --no-deps --no-build-isolation -e .
+	@touch $@
+
+$(VENV)-fuzz/.ready: locks/fuzz.txt pyproject.toml
+	@echo "installing the collector and atheris into $(VENV)-fuzz (once)"
+	@$(PYTHON) -m venv $(VENV)-fuzz
+	@$(VENV)-fuzz/bin/python -m pip install --disable-pip-version-check -q --require-hashes -r locks/fuzz.txt
+	@$(VENV)-fuzz/bin/python -m pip install --disable-pip-version-check -q --no-deps --no-build-isolation -e .
+	@touch $@
+
+examples/node/node_modules: examples/node/package-lock.json
+	@if command -v npm >/dev/null; then \
+	    echo "installing the packages of the Node example (once)"; \
+	    cd examples/node && npm ci --no-audit --no-fund --loglevel=error && touch node_modules \
+	        || echo "npm ci failed; the test of the Node example will skip"; \
+	else echo "there is no npm; the test of the Node example will skip"; fi

@@ -1,57 +1,69 @@
-"""Every question of the library on ten million calls, as a table of median milliseconds, and bytes a call on disk.
+"""Every question of the library and every Grafana panel on ten million calls: median milliseconds, and bytes on disk.
 
-    python benchmarks/query.py [CALLS]
+    python benchmarks/query.py [CALLS] [DIRECTORY]
 
-The calls are generated in SQL in an embedded store: 90 days, 200 agents, 8 teams, tasks of 60 calls, a third of them
-tools. Each question is asked of the whole ledger, of its last 30 days and of one task or day, five times each after
-once for warming up.
+The calls are generated in SQL in an embedded store: the 90 days up to today, 200 agents of very different size, 8
+teams, 5,000 users, tasks of 20 calls, a third of them tools. Closed days are rolled up as the collector does it. Each
+question is asked of the last 30 days and of the whole ledger, each panel of the last 30 days, five times after once for
+warming up. Beside the time stands the processor time of all cores, which says more where others use the machine, and
+the time as a multiple of a fixed statement's, asked in between. With a DIRECTORY, the ledger is kept there and used
+again. No facts and no spans are written: what emitters, traces and arrivals cost is that of the ledger alone.
 """
 
 from __future__ import annotations
 
+import re
+import resource
 import statistics
 import sys
 import tempfile
 import time
+from collections.abc import Callable
+from datetime import UTC, datetime, timedelta
 from pathlib import Path
+from typing import Any
 
 from spanledger_collector.export.migrate import migrate
+from spanledger_collector.export.roll_up import RollUps
 from spanledger_collector.export.store import Store, open_embedded
+from spanledger_collector.grafana.dashboards import dashboards
 from spanledger_collector.price import Catalogue
 from spanledger_collector.price.tables import record
-from spanledger_collector.query.library import Query, load
+from spanledger_collector.query.library import load
 from spanledger_collector.query.run import bind
 
 CALLS = 10_000_000
 DAYS = 90
-START = "2026-06-01 00:00:00"
 ROUNDS = 5
-CALLS_PER_TASK = 60
+CALLS_PER_TASK = 20
 CALLS_PER_INSERT = 1_000_000
 MODELS = ("gpt-4o", "gpt-4o-mini", "o3", "gpt-4.1")
-SPANS = {
-    "all": {},
-    "30 days": {"since": "2026-07-31"},
-    "one day": {"since": "2026-08-29", "until": "2026-08-30"},
-}
+TODAY = datetime.now(UTC).replace(hour=0, minute=0, second=0, microsecond=0)
+START = TODAY - timedelta(days=DAYS - 1)
+MONTH = TODAY + timedelta(hours=9, minutes=30, seconds=1) - timedelta(days=30)
+"""As an age or Grafana's now-30d is: not at the start of an hour."""
+REFERENCE = "SELECT sum(sipHash64(number)) FROM numbers_mt(5000000)"
 PICKED = {
-    "task_timeline": {"task": "task-1000"},
-    "explain_task": {"explained": "task-1000"},
-    "trace": {"trace_id": "trace-1000"},
-    "call_usage": {"call_id": "call-1000"},
-    "calls": {"limit": "1000"},
-    "cost_per_task": {"limit": "1000"},
+    "task_timeline": {"task": "ticket-490000"},
+    "explain_task": {"explained": "ticket-490000"},
+    "trace": {"trace_id": "0" * 32},
+    "call_usage": {"call_id": "0" * 32},
+    "calls": {"limit": "25"},
+    "waste": {"limit": "100"},
+    "cost_per_task": {"limit": "200"},
+    "spend_by_user": {"limit": "200"},
 }
-"""What the page and the commands say where a question is of one thing, or where nobody reads all rows."""
+"""What the page and the dashboards say where a question is of one thing, or where nobody reads all rows."""
 
 
 def fill(store: Store, calls: int) -> None:
-    """Write ``calls`` calls, as they would stand after the store has merged its parts."""
+    """Write ``calls`` calls, in the order of their time."""
     catalogue = Catalogue.load()
     record(store, catalogue)
-    cards = [catalogue.holding("openai", model, "", 1_780_272_000 * 10**9) for model in MODELS]
+    cards = [catalogue.holding("openai", model, "", int(START.timestamp()) * 10**9) for model in MODELS]
     ids = ", ".join(f"'{card.card_id}'" for card in cards if card)
     names = ", ".join(f"'{model}'" for model in MODELS)
+    task_ms = DAYS * 86_400_000 * CALLS_PER_TASK / calls
     for first in range(0, calls, CALLS_PER_INSERT):
         count = min(CALLS_PER_INSERT, calls - first)
         store.command(
@@ -65,71 +77,118 @@ def fill(store: Store, calls: int) -> None:
                 n % 3 = 2 AS is_tool,
                 intDiv(n, {CALLS_PER_TASK}) AS task_n,
                 sipHash64(n) AS random,
+                sipHash64(task_n, 1) AS of_task,
                 random % 97 = 0 AS is_error,
-                task_n % 200 AS agent_n,
-                (agent_n + intDiv(task_n, 200) % 2) % {len(MODELS)} AS model_n,
-                1000 + (n % {CALLS_PER_TASK}) * 300 + random % 500 AS input,
+                NOT is_tool AND random % 50 = 0 AS is_unpriced,
+                toUInt32(least(of_task % 200, intDiv(of_task, 1000) % 200)) AS agent_n,
+                [{names}][(agent_n + (intDiv(of_task, 7) % 10 = 0)) % {len(MODELS)} + 1] AS model,
+                [{ids}][(agent_n + (intDiv(of_task, 7) % 10 = 0)) % {len(MODELS)} + 1] AS card,
+                1000 + (n % {CALLS_PER_TASK}) * 700 + random % 500 AS input,
                 if(random % 4 = 0, 0, input - 900) AS cached,
                 random % 700 AS output
             SELECT
-                concat('call-', toString(n)), if(is_tool, 'tool', 'llm'), concat('trace-', toString(task_n)),
+                lower(hex(sipHash128(n))), if(is_tool, 'tool', 'llm'), lower(hex(sipHash128(task_n))),
                 lower(hex(random)),
-                toDateTime64('{START}', 9, 'UTC')
-                    + intDiv(task_n, 200) * 200 * {CALLS_PER_TASK} * {DAYS} * 86400 / {calls}
-                    + (n % {CALLS_PER_TASK}) * 2,
+                toDateTime64('{START:%F %T}', 9, 'UTC') + toIntervalMillisecond(
+                    toUInt64(task_n * {task_ms}) + (n % {CALLS_PER_TASK}) * 6000 + random % 6000
+                ),
                 10 + random % 3000, if(is_tool, NULL, 5 + random % 300), if(is_error, 'error', 'ok'),
-                if(is_error, 'timeout', ''), 'app', 'spanledger', if(is_tool, '', 'openai'),
-                if(is_tool, 'execute_tool', 'chat'), if(is_tool, '', [{names}][model_n + 1]),
-                if(is_tool, '', [{names}][model_n + 1]), if(is_tool, '', concat('chatcmpl-', hex(sipHash128(n)))), 1,
+                if(is_error, 'timeout', ''), concat('app-', toString(agent_n % 3)), 'spanledger',
+                if(is_tool, '', 'openai'), if(is_tool, 'execute_tool', 'chat'), if(is_tool, '', model),
+                if(is_tool, '', model),
+                if(is_tool, '', concat('chatcmpl-', substring(hex(sipHash128(n, 'answer')), 1, 29))), 1,
                 if(is_tool, NULL, input), if(is_tool, NULL, cached), if(is_tool, NULL, output),
                 if(is_tool, 'missing', 'reported'),
-                multiIf(is_tool, 0, random % 50 = 0, NULL, toDecimal64((input - cached + output * 4) * 0.0000025, 12)),
-                multiIf(is_tool, 'not_billed', random % 50 = 0, 'unknown_model', 'priced'),
-                if(is_tool, '', [{ids}][model_n + 1]), if(is_tool, concat('tool-', toString(random % 12)), ''),
+                multiIf(is_tool, 0, is_unpriced, NULL, toDecimal64((input - cached + output * 4) * 0.0000025, 12)),
+                multiIf(is_tool, 'not_billed', is_unpriced, 'unknown_model', 'priced'),
+                if(is_tool OR is_unpriced, '', card),
+                if(is_tool, concat('tool-', toString(agent_n % 5 * 3 + random % 3)), ''),
                 if(is_tool, lower(hex(sipHash64(task_n, random % 40))), ''),
-                concat('task-', toString(task_n)), concat('agent-', toString(agent_n)),
-                concat('team-', toString(agent_n % 8)), concat('user-', toString(task_n % 5000)),
+                concat('ticket-', toString(task_n)), concat('agent-', toString(agent_n)),
+                concat('team-', toString(agent_n % 8)), concat('user-', toString(of_task % 5000)),
                 concat('session-', toString(intDiv(task_n, 4))), 1048576, 0
             FROM numbers({count})
             """
         )
-    store.command("OPTIMIZE TABLE calls FINAL")
 
 
-def median_ms(store: Store, query: Query, texts: dict[str, str]) -> float:
-    """Median milliseconds of an answer, the reading of its rows included."""
-    values = bind(query, texts)
-    store.query(query.sql, values)
-    rounds = []
-    for _ in range(ROUNDS):
-        started = time.perf_counter()
-        store.query(query.sql, values)
-        rounds.append((time.perf_counter() - started) * 1000)
-    return statistics.median(rounds)
+def measured(run: Callable[[], object], rounds: int = ROUNDS) -> tuple[float, float]:
+    """Median milliseconds of ``run``, and of processor time of all threads."""
+    run()
+    times_ms, processor_ms = [], []
+    for _ in range(rounds):
+        before_s, started_s = _processor_s(), time.perf_counter()
+        run()
+        times_ms.append((time.perf_counter() - started_s) * 1000)
+        processor_ms.append((_processor_s() - before_s) * 1000)
+    return statistics.median(times_ms), statistics.median(processor_ms)
 
 
-def main(calls: int) -> None:
-    """Print the table."""
-    with tempfile.TemporaryDirectory() as directory:
-        store = open_embedded(Path(directory, "store"))
-        try:
-            migrate(store)
+def _processor_s() -> float:
+    used = resource.getrusage(resource.RUSAGE_SELF)
+    return used.ru_utime + used.ru_stime
+
+
+def expanded(sql: str) -> str:
+    """A panel's statement over the last 30 days with all names, its macros as the data source replaces them."""
+    first, last = int(MONTH.timestamp()), int((TODAY + timedelta(days=1)).timestamp())
+    sql = re.sub(r"\$\{\w+:singlequote\}", "''", sql)
+    sql = sql.replace("$__fromTime_ms", f"fromUnixTimestamp64Milli({first * 1000})")
+    sql = sql.replace("$__toTime_ms", f"fromUnixTimestamp64Milli({last * 1000})")
+    sql = re.sub(r"\$__timeFilter\((\w+)\)", rf"\1 >= toDateTime({first}) AND \1 <= toDateTime({last})", sql)
+    return re.sub(r"\$__timeInterval\((\w+)\)", r"toStartOfInterval(toDateTime(\1), INTERVAL 1 hour)", sql)
+
+
+def show(name: str, store: Store, *asked: tuple[str, dict[str, Any]]) -> list[float]:
+    """Print a line: time, processor time and multiple of the reference, for each statement."""
+    line, medians_ms = f"{name[:44]:44}", []
+    for sql, values in asked:
+        reference_ms, _ = measured(lambda: store.query(REFERENCE), 1)
+        wall_ms, processor_ms = measured(lambda sql=sql, values=values: store.query(sql, values))  # type: ignore[misc]
+        line += f"{wall_ms:9.0f}{processor_ms:9.0f}{wall_ms / reference_ms:7.1f}"
+        medians_ms.append(wall_ms)
+    print(line, flush=True)
+    return medians_ms
+
+
+def main(calls: int, directory: Path) -> None:
+    """Print the tables."""
+    store = open_embedded(directory)
+    try:
+        migrate(store)
+        if store.query("SELECT count() FROM calls").rows == [(0,)]:
             started = time.perf_counter()
             fill(store, calls)
             print(f"{calls:,} calls written in {time.perf_counter() - started:.0f} s")
-            disk = "SELECT sum(bytes_on_disk), sum(rows) FROM system.parts WHERE active AND table = 'calls'"
-            size_bytes, rows = store.query(disk).rows[0]
-            print(f"{size_bytes / rows:.1f} bytes a call on disk\n")
-            print(f"{'median ms':24}" + "".join(f"{name:>10}" for name in SPANS))
-            for query in load().values():
-                takes = {parameter.name for parameter in query.parameters}
-                line = f"{query.name:24}"
-                for texts in SPANS.values() if "since" in takes else [{}]:
-                    line += f"{median_ms(store, query, {**texts, **PICKED.get(query.name, {})}):10.0f}"
-                print(line, flush=True)
-        finally:
-            store.close()
+        started = time.perf_counter()
+        days = RollUps(store, usable_after_s=0).make()
+        if days:
+            print(f"{len(days)} days rolled up, {(time.perf_counter() - started) / len(days):.2f} s a day")
+        sizes = dict(store.query("SELECT table, sum(bytes_on_disk) FROM system.parts WHERE active GROUP BY table").rows)
+        per_call = {table: sizes[table] / calls for table in ("calls", "call_rollup")}
+        print(", ".join(f"{table}: {size:.1f} bytes a call on disk" for table, size in per_call.items()), "\n")
+        heading = f"{'ms':>9}{'cpu ms':>9}{'x ref':>7}"
+        print(f"{'':44}{'30 days':>25}{'whole ledger':>25}\n{'question':44}{heading}{heading}")
+        for query in load().values():
+            texts = PICKED.get(query.name, {})
+            ranges = [{"since": MONTH.isoformat()}, {}] if any(p.name == "since" for p in query.parameters) else [{}]
+            show(query.name, store, *((query.sql, bind(query, {**texts, **one})) for one in ranges))
+        print(f"\n{'panel, 30 days':44}{heading}")
+        medians_ms = [
+            show(f"{board['title'].removeprefix('spanledger: ')}: {panel['title']}", store, (expanded(sql), {}))[0]
+            for board in dashboards().values()
+            for panel in board["panels"]
+            for sql in (target["rawSql"] for target in panel["targets"])
+        ]
+        below = {limit_ms: sum(median_ms < limit_ms for median_ms in medians_ms) for limit_ms in (100, 300)}
+        print(f"\nof {len(medians_ms)} panels {below[100]} take less than 100 ms and {below[300]} less than 300 ms")
+    finally:
+        store.close()
 
 
 if __name__ == "__main__":
-    main(int(sys.argv[1]) if len(sys.argv) > 1 else CALLS)
+    with tempfile.TemporaryDirectory() as scratch:
+        main(
+            int(sys.argv[1]) if len(sys.argv) > 1 else CALLS,
+            Path(sys.argv[2] if len(sys.argv) > 2 else scratch, "store"),
+        )

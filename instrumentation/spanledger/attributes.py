@@ -56,6 +56,11 @@ INPUT_REPEATED_TOKENS: Final = "spanledger.input.repeated_tokens"
 INPUT_SYSTEM_HASH: Final = "spanledger.input.system.hash"
 INPUT_TOOLS_HASH: Final = "spanledger.input.tools.hash"
 INPUT_TOOLS_BYTES: Final = "spanledger.input.tools.bytes"
+INPUT_TOOLS_COUNT: Final = "spanledger.input.tools.count"
+
+UNCOUNTED_INPUT_BYTES: Final = "spanledger.uncounted.input_bytes"
+"""Size of the text that was sent, on a call whose tokens nobody has counted."""
+UNCOUNTED_OUTPUT_BYTES: Final = "spanledger.uncounted.output_bytes"
 
 SERVER_ADDRESS: Final = "server.address"
 SERVER_PORT: Final = "server.port"

@@ -46,6 +46,8 @@ class Asked:
     """A tool call that a model asked for and whose result has not been sent yet."""
 
     call_id: str
+    """The model's, or what stands for it where the model gave none."""
+    has_id: bool
     name: str
     arguments_hash: str
     argument_hashes: frozenset[int]
@@ -91,10 +93,11 @@ def answer(task: str | int, call_id: str, answered_ns: int, *, failed: bool) -> 
         OPERATION_NAME: EXECUTE_TOOL,
         TOOL_NAME: asked.name,
         TOOL_TYPE: "function",
-        TOOL_CALL_ID: asked.call_id,
         TOOL_ARGUMENTS_HASH: asked.arguments_hash,
         TOOL_INFERRED: True,
     }
+    if asked.has_id:
+        attributes[TOOL_CALL_ID] = asked.call_id
     name = f"{EXECUTE_TOOL} {asked.name}"
     span = start_span(name, SpanKind.INTERNAL, attributes, asked.context(), asked.asked_ns, SCOPE_NAME)
     if failed:
@@ -102,10 +105,17 @@ def answer(task: str | int, call_id: str, answered_ns: int, *, failed: bool) -> 
     end_span(span, ended_ns=max(answered_ns, asked.asked_ns))
 
 
-def executed(call_id: str, tasks: Sequence[str | int]) -> None:
-    """Note that an execution has been seen as a span, which belongs to the first of ``tasks`` that asked for it."""
+def executed(call_id: str, tasks: Sequence[str | int], name: str) -> None:
+    """Note that an execution has been seen as a span, which belongs to the first of ``tasks`` that asked for it.
+
+    Where the model gave no id, its SDK or framework may make one: then the span is known by the ``name`` of its tool.
+    """
     for task in tasks:
         if _asked.pop((task, call_id), None) is not None:
+            return
+    for key, asked in list(_asked.items()):
+        is_unseen = not asked.has_id and not asked.claimants
+        if is_unseen and asked.name == name and asked.task in tasks and _asked.pop(key, None) is not None:
             return
     _executed[tasks[0], call_id] = None
     _forget_oldest(_executed)

@@ -7,7 +7,7 @@ from collections.abc import Callable, Mapping
 from contextvars import Token
 from dataclasses import dataclass
 from types import TracebackType
-from typing import Any
+from typing import Any, NamedTuple
 
 from opentelemetry.context import (
     _SUPPRESS_INSTRUMENTATION_KEY,
@@ -40,8 +40,7 @@ from spanledger.tracing import SCOPE_NAME, end_span, mark_failed, start_span
 _LAYERS = create_key("spanledger-tool-layers")
 
 
-@dataclass(frozen=True, slots=True)
-class ToolCall:
+class ToolCall(NamedTuple):
     """What is about to be executed."""
 
     name: str
@@ -153,7 +152,7 @@ def _describe(call: ToolCall) -> tuple[dict[str, str], Asked | None]:
     described: dict[str, str] = {}
     arguments = _decoded(call.arguments)
     asked = None if call.call_id else claim(call.name, arguments)
-    if call_id := call.call_id or (asked and asked.call_id):
+    if call_id := call.call_id or (asked and asked.has_id and asked.call_id):
         described[TOOL_CALL_ID] = call_id
     if arguments is not None:
         text = canonical_json(arguments)

@@ -18,7 +18,7 @@ from spanledger.attributes import IDENTITY, TASK
 def identity_of(context: Context | None = None) -> dict[str, str]:
     """Give the identity attributes of ``context`` (None: the current one); what nobody set is absent."""
     carried = baggage.get_all(context)
-    return {name: str(carried[name]) for name in IDENTITY if name in carried}
+    return {name: str(carried[name]) for name in IDENTITY if name in carried} if carried else {}
 
 
 def task_of(context: Context | None = None) -> str | int:

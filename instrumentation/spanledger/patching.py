@@ -4,10 +4,9 @@ from __future__ import annotations
 
 import sys
 from collections.abc import Callable, Sequence
-from dataclasses import dataclass
 from functools import partial
 from types import ModuleType
-from typing import Any
+from typing import Any, NamedTuple
 
 import wrapt
 
@@ -17,8 +16,7 @@ Hook = Callable[[Callable[..., Any], Any, tuple[Any, ...], dict[str, Any]], Any]
 """Called as ``hook(function, instance, args, kwargs)``; what it gives is what the caller gets."""
 
 
-@dataclass(frozen=True, slots=True)
-class Patch:
+class Patch(NamedTuple):
     """One function to wrap, when and if its module is imported; left out where the module does not have it."""
 
     module: str
@@ -31,7 +29,7 @@ class Patching:
     """Patches that come and go together."""
 
     def __init__(self, patches: Sequence[Patch]) -> None:
-        self._patches = patches
+        self.patches = patches
         self._wrapped: dict[tuple[Any, str], Any] = {}
         self._is_on = False
         self._waits_for_imports = False
@@ -39,7 +37,7 @@ class Patching:
     def start(self) -> bool:
         """Wrap what is imported now, and later what will be imported later; say whether that was already so."""
         was_on, self._is_on = self._is_on, True
-        for patch in self._patches:
+        for patch in self.patches:
             if patch.module in sys.modules:
                 self._wrap(patch, sys.modules[patch.module])
             if not self._waits_for_imports:

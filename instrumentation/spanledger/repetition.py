@@ -8,9 +8,8 @@ task can be told how far it only repeats one of them. Nothing is compared byte b
 from __future__ import annotations
 
 import marshal
-from dataclasses import dataclass
 from itertools import accumulate, islice, takewhile
-from typing import Any
+from typing import Any, NamedTuple
 
 from spanledger.attributes import (
     INPUT_BYTES,
@@ -18,14 +17,16 @@ from spanledger.attributes import (
     INPUT_REPEATED_TOKENS,
     INPUT_SYSTEM_HASH,
     INPUT_TOOLS_BYTES,
+    INPUT_TOOLS_COUNT,
     INPUT_TOOLS_HASH,
 )
 from spanledger.canonical import short_hash
 from spanledger.guard import guarded
-from spanledger.identity import task_of
 from spanledger.wire.format import Attributes, Json, known
 
 TOOLS = ("tools", "toolConfig", "functions")
+TOOLS_WITHIN = ("tools", "functionDeclarations", "function_declarations")
+"""Where an entry that is several tools has them: Bedrock's, Gemini's, and OpenAI's name spaces."""
 SYSTEM = ("system", "instructions", "systemInstruction", "system_instruction")
 MESSAGES = ("messages", "input", "contents")
 SYSTEM_ROLES = ("system", "developer")
@@ -44,8 +45,7 @@ _beginnings: dict[int, None] = {}
 _fingerprints: dict[int, str] = {}
 
 
-@dataclass(frozen=True, slots=True)
-class Input:
+class Input(NamedTuple):
     """What was found of one call's input."""
 
     attributes: Attributes
@@ -54,14 +54,14 @@ class Input:
 
 
 @guarded
-def measure(request: Json) -> Input:
-    """Measure the input of a request; its task is that of the current context."""
-    tools = [_canonical(value) for value in _values(request, TOOLS)]
-    system = [_canonical(value) for value in _values(request, SYSTEM)]
+def measure(request: Json, task: str | int) -> Input:
+    """Measure the input of a request of ``task``."""
+    tools = _canonical(_values(request, TOOLS))
+    system = _canonical(_values(request, SYSTEM))
     items = _messages(request)
-    messages = [_canonical(item) for item in items]
+    messages = _canonical(items)
     pieces = [*tools, *system, *messages]
-    beginnings = tuple(accumulate(pieces, _extended, initial=hash(task_of())))[1:]
+    beginnings = tuple(accumulate(pieces, _extended, initial=hash(task)))[1:]
     repeated_pieces = sum(1 for _ in takewhile(_beginnings.__contains__, beginnings))
     repeated_bytes = sum(map(len, pieces[:repeated_pieces]))
     system += messages[: _leading_system_messages(items)]
@@ -72,6 +72,7 @@ def measure(request: Json) -> Input:
         INPUT_SYSTEM_HASH: _fingerprint(b"".join(system)),
         INPUT_TOOLS_HASH: _fingerprint(b"".join(tools)),
         INPUT_TOOLS_BYTES: sum(map(len, tools)),
+        INPUT_TOOLS_COUNT: sum(map(_count_tools, _values(request, TOOLS))),
     }
     return Input(known(attributes), beginnings)
 
@@ -95,6 +96,13 @@ def _values(request: Json, fields: tuple[str, ...]) -> list[Any]:
     return [value for field in fields if (value := request.get(field))]
 
 
+def _count_tools(value: Any) -> int:
+    if isinstance(value, list):
+        return sum(map(_count_tools, value))
+    within = [value[field] for field in TOOLS_WITHIN if field in value] if isinstance(value, dict) else []
+    return sum(map(_count_tools, within)) if within else 1
+
+
 def _messages(request: Json) -> list[Any]:
     """Give the conversation so far, message by message; a mere text is one."""
     return [item for value in _values(request, MESSAGES) for item in (value if isinstance(value, list) else [value])]
@@ -102,12 +110,14 @@ def _messages(request: Json) -> list[Any]:
 
 def _leading_system_messages(messages: list[Any]) -> int:
     """Some formats have the system prompt as the first messages."""
-    roles = (item.get("role") if isinstance(item, dict) else None for item in messages)
-    return sum(1 for _ in takewhile(SYSTEM_ROLES.__contains__, roles))
+    for number, item in enumerate(messages):
+        if not isinstance(item, dict) or item.get("role") not in SYSTEM_ROLES:
+            return number
+    return len(messages)
 
 
-def _canonical(value: Any) -> bytes:
-    return marshal.dumps(value, MARSHAL_VERSION)
+def _canonical(values: list[Any]) -> list[bytes]:
+    return [marshal.dumps(value, MARSHAL_VERSION) for value in values]
 
 
 def _extended(beginning: int, piece: bytes) -> int:

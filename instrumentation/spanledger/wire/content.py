@@ -20,9 +20,11 @@ def tool_call_part(call_id: Any, name: Any, arguments: Any) -> Part:
     return {"type": "tool_call", "id": call_id, "name": name, "arguments": decoded}
 
 
-def tool_response_part(call_id: Any, response: Any, *, is_error: bool = False) -> Part:
-    """What a tool answered; that it failed is said where the format can say it."""
+def tool_response_part(call_id: Any, response: Any, *, name: Any = None, is_error: bool = False) -> Part:
+    """What a tool answered; its name where there is no id, and that it failed where the format can say it."""
     part = {"type": "tool_call_response", "id": call_id, "response": response}
+    if call_id is None and name is not None:
+        part["name"] = name
     return {**part, "is_error": True} if is_error else part
 
 

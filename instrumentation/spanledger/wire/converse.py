@@ -55,7 +55,6 @@ class Bedrock(WireFormat):
 class Converse(Bedrock):
     """``POST /model/{model}/converse``; raw input tokens EXCLUDE cache reads and writes."""
 
-    path_ends = ("/converse", "/converse-stream")
     operation = "chat"
     telling = re.compile(rb'"(metadata|messageStop|error|toolUse|contentBlockStop)":')
     last = re.compile(rb'^\{"metadata":')

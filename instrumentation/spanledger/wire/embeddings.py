@@ -9,7 +9,6 @@ from spanledger.wire.format import Attributes, Json, WireFormat, count, known, m
 class Embeddings(WireFormat):
     """``POST .../embeddings``; there is input only, no stream, and no response id."""
 
-    path_ends = ("/embeddings",)
     operation = "embeddings"
     provider = "openai"
 

@@ -6,7 +6,7 @@ import json
 import re
 from abc import ABC, abstractmethod
 from collections.abc import Mapping
-from typing import Any
+from typing import Any, Protocol
 
 from opentelemetry.util.types import AttributeValue
 
@@ -22,6 +22,31 @@ Messages = list[dict[str, Any]]
 DEPLOYMENT = re.compile(r"^/openai/deployments/([^/]+)/")
 
 NOTHING = re.compile(rb"(?!)")
+BEGUN = re.compile(rb'\s*:\s*["{[]')
+
+
+class Telling(Protocol):
+    """Finds the events of a stream that must be parsed; a compiled pattern is one."""
+
+    def search(self, event: bytes, /) -> object:
+        """Give something true for an event that tells something."""
+
+
+class FieldSet:
+    """Finds events where one of these fields is a text, an object or a list; a pattern would stop at every quote."""
+
+    def __init__(self, *fields: bytes) -> None:
+        self._ends = tuple(field + b'"' for field in fields)
+
+    def search(self, event: bytes) -> bool:
+        """Say whether there is one."""
+        for end in self._ends:
+            found = event.find(end)
+            while found >= 0:
+                if BEGUN.match(event, found + len(end)):
+                    return True
+                found = event.find(end, found + len(end))
+        return False
 
 
 class WireFormat(ABC):
@@ -30,9 +55,6 @@ class WireFormat(ABC):
     A stream is folded, event by event, into the answer that the same call would have had without streaming;
     so an answer is read in one way only.
     """
-
-    path_ends: tuple[str, ...]
-    """How the paths of its requests end."""
 
     operation: str
     """``gen_ai.operation.name``."""
@@ -46,7 +68,7 @@ class WireFormat(ABC):
     is_asked_for_usage: bool = False
     """Whether a stream reports its usage only when ``stream_options.include_usage`` asks for it."""
 
-    telling: re.Pattern[bytes] = NOTHING
+    telling: Telling = NOTHING
     """Finds, unparsed, the events of a stream that say more than another piece of content. The last event of
     all is read in any case."""
 
@@ -94,6 +116,10 @@ class WireFormat(ABC):
     def system_instructions(self, request: Json) -> Messages:
         """Give the parts of a system prompt beside the messages; only when content is captured."""
         return []
+
+    def may_ask_for_tools(self, response: Json) -> bool:
+        """Whether an answer may have tool calls, told with less work than by reading it."""
+        return True
 
     def output_messages(self, response: Json) -> Messages:
         """Give what was answered; read only when content is captured."""

@@ -31,7 +31,6 @@ class GenerateContent(WireFormat):
     thoughts. A stream repeats the usage so far in each of its answers, which come as events or as one array.
     """
 
-    path_ends = (":generateContent", ":streamGenerateContent")
     operation = "generate_content"
     provider = "gcp.gemini"
     streams_arrays = True
@@ -128,7 +127,7 @@ def _part(part: Json) -> Part:
             return text_part(said)
         case {"functionCall": {"name": called} as call}:
             return tool_call_part(call.get("id"), called, call.get("args"))
-        case {"functionResponse": {"name": _} as answer}:
-            return tool_response_part(answer.get("id"), answer.get("response"))
+        case {"functionResponse": {"name": called} as answer}:
+            return tool_response_part(answer.get("id"), answer.get("response"), name=called)
         case other:
             return {"type": "unknown", **other}

@@ -15,7 +15,6 @@ from spanledger.wire.messages import AnthropicMessages
 class BedrockMessages(Bedrock, AnthropicMessages):
     """``POST /model/{model}/invoke`` of Amazon Bedrock, where the model is one of Anthropic's."""
 
-    path_ends = ("/invoke", "/invoke-with-response-stream")
     # An event is inside a frame's base64.
     telling = re.compile(rb'"(chunk|error)":')
 
@@ -34,7 +33,6 @@ class BedrockMessages(Bedrock, AnthropicMessages):
 class VertexMessages(AnthropicMessages):
     """``POST .../publishers/anthropic/models/{model}:rawPredict`` of Vertex AI."""
 
-    path_ends = (":rawPredict", ":streamRawPredict")
     provider = "gcp.vertex_ai"
 
     def recognises(self, request: Json) -> bool:

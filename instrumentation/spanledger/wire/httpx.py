@@ -4,57 +4,103 @@ from __future__ import annotations
 
 import weakref
 from collections.abc import AsyncIterator, Callable, Iterator
-from typing import Any
+from typing import Any, cast
 
 import wrapt
+from opentelemetry.context import get_value
 
 from spanledger.guard import guarded
 from spanledger.patching import Patch
 from spanledger.wire.attempt import Attempt, Request, begin, may_be_read
 from spanledger.wire.privacy import keep_identity_home
 from spanledger.wire.stream_usage import UsageFilter
+from spanledger.wire.tries import Tries
 
 ASKED = "spanledger.asked_for_usage"
 """An extension of a request whose answer has a chunk that the application did not ask for."""
 
 
 def _send(send: Callable[..., Any], _client: Any, args: tuple[Any, ...], kwargs: dict[str, Any]) -> Any:
-    attempt = _begin(*args, **kwargs)
-    if attempt is None:
+    tries = _begin(*args, **kwargs)
+    if tries is None:
         return send(*args, **kwargs)
     try:
-        with attempt.current():
+        with tries.current():
             response = send(*args, **kwargs)
     except BaseException as error:
-        attempt.end(error)
+        tries.attempt.end(error)
         raise
-    _follow(attempt, response)
+    _follow(tries.attempt, response)
     return response
 
 
 async def _send_async(send: Callable[..., Any], _client: Any, args: tuple[Any, ...], kwargs: dict[str, Any]) -> Any:
-    attempt = _begin(*args, **kwargs)
-    if attempt is None:
+    tries = _begin(*args, **kwargs)
+    if tries is None:
         return await send(*args, **kwargs)
     try:
-        with attempt.current():
+        with tries.current():
             response = await send(*args, **kwargs)
     except BaseException as error:
-        attempt.end(error)
+        tries.attempt.end(error)
         raise
-    _follow(attempt, response)
+    _follow(tries.attempt, response)
+    return response
+
+
+def _handle(handle: Callable[..., Any], _transport: Any, args: tuple[Any, ...], kwargs: dict[str, Any]) -> Any:
+    """Sees what is sent below transports that try again."""
+    tries = _tried(*args, **kwargs)
+    if tries is None:
+        return handle(*args, **kwargs)
+    try:
+        response = handle(*args, **kwargs)
+    except BaseException as error:
+        tries.failed(error)
+        raise
+    tries.headed(response.status_code, response.headers)
+    return response
+
+
+async def _handle_async(
+    handle: Callable[..., Any], _transport: Any, args: tuple[Any, ...], kwargs: dict[str, Any]
+) -> Any:
+    tries = _tried(*args, **kwargs)
+    if tries is None:
+        return await handle(*args, **kwargs)
+    try:
+        response = await handle(*args, **kwargs)
+    except BaseException as error:
+        tries.failed(error)
+        raise
+    tries.headed(response.status_code, response.headers)
     return response
 
 
 PATCHES = tuple(
-    Patch(module, f"{class_name}.send", hook)
+    Patch(module, target, hook)
     for module in ("httpx2", "httpx")
-    for class_name, hook in (("Client", _send), ("AsyncClient", _send_async))
+    for target, hook in (
+        ("Client.send", _send),
+        ("AsyncClient.send", _send_async),
+        ("HTTPTransport.handle_request", _handle),
+        ("AsyncHTTPTransport.handle_async_request", _handle_async),
+    )
 )
 
 
 @guarded
-def _begin(request: Any, **_options: Any) -> Attempt | None:
+def _tried(request: Any) -> Tries | None:
+    """Give the call that a request belongs to, having told it; None for one that is no LLM call."""
+    tries: Any = get_value(Tries.key)
+    if tries is None or not may_be_read(request.method, request.url.path):
+        return None
+    tries.send(request)
+    return cast(Tries, tries)
+
+
+@guarded
+def _begin(request: Any, **_options: Any) -> Tries | None:
     url = request.url
     path = url.path
     if not may_be_read(request.method, path):
@@ -63,12 +109,15 @@ def _begin(request: Any, **_options: Any) -> Attempt | None:
     # A body that is still a stream has no `_content`, and reading it is not ours to do.
     body = getattr(request, "_content", b"")
     port = url.port or (443 if url.scheme == "https" else 80)
-    attempt = begin(Request(request.method, url.host, port, path, request.headers, body))
-    if attempt is not None and (asking := attempt.body_asking_usage()):
+    sent = Request(request.method, url.host, port, path, request.headers, body)
+    attempt = begin(sent)
+    if attempt is None:
+        return None
+    if asking := attempt.body_asking_usage():
         request._content, request.stream = asking, type(request.stream)(asking)
         request.headers.update({"content-length": str(len(asking)), "accept-encoding": "identity"})
         request.extensions = {**request.extensions, ASKED: True}
-    return attempt
+    return Tries(attempt, sent)
 
 
 def _follow(attempt: Attempt, response: Any) -> None:

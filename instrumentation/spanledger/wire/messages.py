@@ -26,7 +26,6 @@ from spanledger.wire.format import (
 class AnthropicMessages(WireFormat):
     """``POST .../messages``; raw input tokens EXCLUDE cache reads and writes."""
 
-    path_ends: tuple[str, ...] = ("/messages",)
     operation = "chat"
     provider = "anthropic"
     telling = re.compile(

@@ -16,8 +16,8 @@ def keep_identity_home(host: str, headers: MutableMapping[str, str]) -> None:
     An SDK that propagates its context (anthropic 2 does), or a tracer of the HTTP client, would send the user's and
     the task's names there. A gateway of one's own keeps getting them; a signed request stays as it was signed.
     """
-    carried = headers.get(HEADER)
-    if not carried or not public_provider(host) or headers.get("authorization", "").startswith("AWS4"):
+    carried = headers.get(HEADER) if public_provider(host) else None
+    if not carried or headers.get("authorization", "").startswith("AWS4"):
         return
     others = [entry for entry in carried.split(",") if entry.split("=")[0].strip() not in IDENTITY]
     if others:

@@ -58,11 +58,13 @@ PORTS = {11434: "ollama"}
 
 def provider_of(host: str, port: int, path: str) -> str | None:
     """Give the provider of a request, or None for a gateway or a server of one's own that does not show it."""
-    if configured := os.environ.get(VARIABLE):
-        provider = _below(host, _parsed(configured))
-        if provider:
-            return provider
-    return public_provider(host) or PORTS.get(port) or _by_path(path)
+    return _provider_of(os.environ.get(VARIABLE, ""), host, port, path)
+
+
+@lru_cache(maxsize=256)
+def _provider_of(configured: str, host: str, port: int, path: str) -> str | None:
+    own = _below(host, _parsed(configured)) if configured else None
+    return own or public_provider(host) or PORTS.get(port) or _by_path(path)
 
 
 @lru_cache(maxsize=256)

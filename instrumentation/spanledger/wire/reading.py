@@ -6,6 +6,7 @@ from spanledger import clock
 from spanledger.wire.decoding import LARGEST_BYTES, Decode, UnreadableError, decoder
 from spanledger.wire.format import Json, WireFormat, parse_object
 from spanledger.wire.splitting import Splitter
+from spanledger.wire.uncounted import spoken_bytes
 
 
 class Reading:
@@ -16,6 +17,9 @@ class Reading:
 
     is_complete = False
     """Whether nothing is to come any more, though the body may not have ended."""
+
+    spoken_bytes = 0
+    """How much text there was, of a stream that nobody counts."""
 
     def __init__(self, decode: Decode) -> None:
         self._decode: Decode | None = decode
@@ -64,8 +68,11 @@ class EventReading(Reading):
     content itself is wanted. The last of them is, in the end: some providers repeat the usage so far in each.
     """
 
-    def __init__(self, decode: Decode, splitter: Splitter, wire_format: WireFormat, *, with_content: bool) -> None:
+    def __init__(
+        self, decode: Decode, splitter: Splitter, wire_format: WireFormat, *, with_content: bool, is_uncounted: bool
+    ) -> None:
         super().__init__(decode)
+        self._is_uncounted = is_uncounted
         self._split = splitter.feed
         self._format = wire_format
         self._tells = wire_format.telling.search
@@ -76,6 +83,8 @@ class EventReading(Reading):
 
     def _read(self, data: bytes) -> None:
         for event in self._split(data):
+            if self._is_uncounted:
+                self.spoken_bytes += spoken_bytes(event)
             if self.first_content_ns is None or self._with_content or self._tells(event):
                 self._fold(event)
             elif event == self._end_mark:
@@ -98,12 +107,18 @@ class EventReading(Reading):
 
 
 def reading_of(
-    wire_format: WireFormat, content_type: str, content_encoding: str, *, streamed: bool, with_content: bool
+    wire_format: WireFormat,
+    content_type: str,
+    content_encoding: str,
+    *,
+    streamed: bool,
+    with_content: bool,
+    is_uncounted: bool,
 ) -> Reading | None:
     """Give the reading for an answer's headers, or None where it is neither events nor JSON."""
     decode = decoder(content_encoding)
     if decode is None:
         return None
     if splitter := wire_format.splitter(content_type, streamed=streamed):
-        return EventReading(decode, splitter, wire_format, with_content=with_content)
+        return EventReading(decode, splitter, wire_format, with_content=with_content, is_uncounted=is_uncounted)
     return JsonReading(decode) if "json" in content_type else None

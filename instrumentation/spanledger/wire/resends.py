@@ -7,7 +7,7 @@ import threading
 import time
 from collections import deque
 from collections.abc import Hashable, Mapping
-from dataclasses import dataclass
+from typing import NamedTuple
 
 from spanledger.guard import guarded
 
@@ -26,8 +26,7 @@ REMEMBERED = 256
 """Failed attempts that are remembered, in a storm of them."""
 
 
-@dataclass(frozen=True)
-class Failed:
+class Failed(NamedTuple):
     """An attempt that failed: of what request, of which logical call, as how many-eth resend, and when."""
 
     request: Hashable

@@ -23,7 +23,6 @@ from spanledger.wire.format import (
 class Responses(WireFormat):
     """``POST .../responses``; input tokens include cached ones, output tokens include reasoning."""
 
-    path_ends = ("/responses",)
     operation = "chat"
     provider = "openai"
     telling = re.compile(rb'"response"\s*:\s*\{|"type"\s*:\s*"error"')

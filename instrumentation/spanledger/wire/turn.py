@@ -2,14 +2,17 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections import Counter
+from collections.abc import Iterable, Iterator
 
+from opentelemetry.context import Context
 from opentelemetry.trace import Span, get_current_span
 
 from spanledger import conversation, repetition
+from spanledger.attributes import TASK
 from spanledger.canonical import canonical_json, short_hash
 from spanledger.guard import guarded
-from spanledger.identity import identity_of, task_of
+from spanledger.identity import identity_of
 from spanledger.wire.format import Attributes, Json, Messages, WireFormat, mappings, text
 
 HISTORIES = ("messages", "input", "contents")
@@ -21,12 +24,12 @@ MODEL_ROLES = ("assistant", "model")
 class Turn:
     """Made in the caller's context when a call starts, before its span."""
 
-    def __init__(self, wire_format: WireFormat, request: Json, started_ns: int) -> None:
+    def __init__(self, wire_format: WireFormat, request: Json, started_ns: int, context: Context) -> None:
         self._format = wire_format
-        self._task = task_of()
-        self._identity = identity_of()
-        self._caller = get_current_span().get_span_context()
-        self._input = repetition.measure(request)
+        self._identity = identity_of(context)
+        self._caller = get_current_span(context).get_span_context()
+        self._task = self._identity.get(TASK, self._caller.trace_id)
+        self._input = repetition.measure(request, self._task)
         self.attributes: Attributes = self._input.attributes if self._input is not None else {}
         """What the call's span says of its input."""
         if conversation.is_waiting():
@@ -40,11 +43,14 @@ class Turn:
             return
         if self._input is not None:
             repetition.remember(self._input)
-        for part in _parts(self._format.output_messages(response), "tool_call"):
-            call_id, name, arguments = text(part.get("id")), text(part.get("name")), part.get("arguments")
-            if call_id and name:
+        if not self._format.may_ask_for_tools(response):
+            return
+        for call_id, part in _told_apart(_parts(self._format.output_messages(response), "tool_call")):
+            name, arguments = text(part.get("name")), part.get("arguments")
+            if name:
                 asked = conversation.Asked(
                     call_id=call_id,
+                    has_id=call_id == part.get("id"),
                     name=name,
                     arguments_hash=short_hash(canonical_json(arguments).encode()),
                     argument_hashes=conversation.argument_hashes(arguments),
@@ -57,24 +63,52 @@ class Turn:
 
     @guarded
     def _bring_results(self, request: Json, started_ns: int) -> None:
-        for part in _parts(self._format.input_messages(_since_last_answer(request)), "tool_call_response"):
+        last_answer, since = _split_at_last_answer(request)
+        results = list(_parts(self._format.input_messages(since), "tool_call_response"))
+        if not all(part.get("id") for part in results):
+            calls = list(_told_apart(_parts(self._format.input_messages(last_answer), "tool_call")))
+            _name_results(results, [(call_id, part) for call_id, part in calls if not part.get("id")])
+        for part in results:
             if call_id := text(part.get("id")):
                 conversation.answer(self._task, call_id, started_ns, failed=part.get("is_error") is True)
 
 
 @guarded
-def begin_turn(wire_format: WireFormat, request: Json, started_ns: int) -> Turn | None:
+def begin_turn(wire_format: WireFormat, request: Json, started_ns: int, context: Context) -> Turn | None:
     """Begin a step of a conversation, or give None for a call that is none."""
-    return None if wire_format.operation == "embeddings" else Turn(wire_format, request, started_ns)
+    return None if wire_format.operation == "embeddings" else Turn(wire_format, request, started_ns, context)
 
 
-def _since_last_answer(request: Json) -> Json:
-    """Give the part of a request that no earlier one had: what follows the model's last words."""
+def _split_at_last_answer(request: Json) -> tuple[Json, Json]:
+    """Give the model's last words in a request, and what follows them: that part no earlier request had."""
     for field in HISTORIES:
         if items := mappings(request.get(field)):
             spoken = (number for number in reversed(range(len(items))) if items[number].get("role") in MODEL_ROLES)
-            return {field: items[next(spoken, -1) + 1 :]}
-    return {}
+            last = next(spoken, -1)
+            return {field: items[max(last, 0) : last + 1]}, {field: items[last + 1 :]}
+    return {}, {}
+
+
+def _told_apart(calls: Iterable[Json]) -> Iterator[tuple[str, Json]]:
+    """Give each tool call with its id; where it has none, name, arguments and place among equals stand for it."""
+    seen: Counter[str] = Counter()
+    for part in calls:
+        call_id = text(part.get("id"))
+        if call_id is None:
+            call = f"{part.get('name')} {canonical_json(part.get('arguments'))}"
+            seen[call] += 1
+            call_id = f"{short_hash(call.encode())} {seen[call]}"
+        yield call_id, part
+
+
+def _name_results(results: list[Json], calls: list[tuple[str, Json]]) -> None:
+    """Give results without an id that of the call they answer: those of one tool come in the order of its calls."""
+    for part in results:
+        if not part.get("id"):
+            answered = next((call for call in calls if call[1].get("name") == part.get("name")), None)
+            if answered is not None:
+                calls.remove(answered)
+                part["id"] = answered[0]
 
 
 def _parts(messages: Messages, kind: str) -> Iterator[Json]:

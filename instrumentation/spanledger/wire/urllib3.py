@@ -1,4 +1,4 @@
-"""urllib3 2, and what stands on it: requests, and botocore with every AWS SDK."""
+"""urllib3, 1.26 and 2, and what stands on it: requests, and botocore with every AWS SDK."""
 
 from __future__ import annotations
 
@@ -25,13 +25,33 @@ def _make_request(make_request: Callable[..., Any], pool: Any, args: tuple[Any, 
     except BaseException as error:
         attempt.end(error)
         raise
+    if not hasattr(response, "stream"):
+        # Version 1.26 has the answer of http.client here, and makes its own of it.
+        response.spanledger_attempt = attempt
+    elif _follow(attempt, response) is None:
+        attempt.end()
+    return response
+
+
+def _from_httplib(make: Callable[..., Any], _class: Any, args: tuple[Any, ...], kwargs: dict[str, Any]) -> Any:
+    attempt = getattr(args[0] if args else None, "spanledger_attempt", None)
+    if attempt is None:
+        return make(*args, **kwargs)
+    try:
+        response = make(*args, **kwargs)
+    except BaseException as error:
+        attempt.end(error)
+        raise
     if _follow(attempt, response) is None:
         attempt.end()
     return response
 
 
 # `urlopen` calls itself to try again and to follow redirects; below it, each attempt is seen.
-PATCHES = (Patch("urllib3.connectionpool", "HTTPConnectionPool._make_request", _make_request),)
+PATCHES = (
+    Patch("urllib3.connectionpool", "HTTPConnectionPool._make_request", _make_request),
+    Patch("urllib3.response", "HTTPResponse.from_httplib", _from_httplib),
+)
 
 
 @guarded
@@ -87,10 +107,9 @@ def watched(response_class: Any) -> Any:
         spanledger_attempt: Attempt
         spanledger_is_breaking = False
 
-        def _raw_read(self, *args: Any, **kwargs: Any) -> bytes:
-            data: bytes = super()._raw_read(*args, **kwargs)
+        def _fp_read(self, *args: Any, **kwargs: Any) -> bytes:
+            data: bytes = super()._fp_read(*args, **kwargs)
             self.spanledger_attempt.read(data)
-            self._end_if_read()
             return data
 
         def _handle_chunk(self, amt: int | None) -> bytes:
@@ -109,8 +128,6 @@ def watched(response_class: Any) -> Any:
             except BaseException as error:
                 self.spanledger_attempt.end(error)
                 raise
-
-        def _end_if_read(self) -> None:
             if self.isclosed():
                 self.spanledger_attempt.end()
 
@@ -119,10 +136,6 @@ def watched(response_class: Any) -> Any:
             self.spanledger_is_breaking = True
             super()._update_chunk_length()
             self.spanledger_is_breaking = False
-
-        def read_chunked(self, *args: Any, **kwargs: Any) -> Iterator[bytes]:
-            yield from super().read_chunked(*args, **kwargs)
-            self._end_if_read()
 
         def close(self) -> None:
             try:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import inspect
 from collections.abc import Awaitable, Callable
 from dataclasses import dataclass
 from typing import Any
@@ -22,6 +23,8 @@ class Driver:
     knows_call_id: bool = False
     raises: bool = True
     """Whether the function's exception comes out; else the runtime tells the model of it."""
+    takes_async: bool = False
+    """Whether it runs coroutine functions, too, and can be cancelled within one."""
     shares_context: bool = True
     """Whether the function runs in the context of the caller."""
 
@@ -51,7 +54,8 @@ async def langchain_ainvoke(function: Function, arguments: dict[str, Any], call_
     from langchain_core.tools import StructuredTool
 
     call = {"name": function.__name__, "args": arguments, "id": call_id, "type": "tool_call"}
-    return (await StructuredTool.from_function(function).ainvoke(call)).content
+    given = {"coroutine" if inspect.iscoroutinefunction(function) else "func": function}
+    return (await StructuredTool.from_function(**given).ainvoke(call)).content
 
 
 async def openai_agents_run(function: Function, arguments: dict[str, Any], call_id: str) -> str:
@@ -124,7 +128,8 @@ async def llama_index_acall(function: Function, arguments: dict[str, Any], call_
     """The same, async."""
     from llama_index.core.tools import FunctionTool
 
-    return (await FunctionTool.from_defaults(function).acall(**arguments)).content
+    given = {"async_fn" if inspect.iscoroutinefunction(function) else "fn": function}
+    return (await FunctionTool.from_defaults(**given).acall(**arguments)).content
 
 
 async def smolagents_call(function: Function, arguments: dict[str, Any], call_id: str) -> str:
@@ -145,15 +150,15 @@ async def smolagents_call(function: Function, arguments: dict[str, Any], call_id
 
 
 DRIVERS = (
-    Driver("mcp", "mcp.server.mcpserver", mcp_client, raises=False, shares_context=False),
+    Driver("mcp", "mcp.server.mcpserver", mcp_client, raises=False, takes_async=True, shares_context=False),
     Driver("langchain", "langchain_core", langchain_invoke, knows_call_id=True),
-    Driver("langchain_async", "langchain_core", langchain_ainvoke, knows_call_id=True),
-    Driver("openai_agents", "agents", openai_agents_run, knows_call_id=True, raises=False),
-    Driver("pydantic_ai", "pydantic_ai", pydantic_ai_run, knows_call_id=True),
+    Driver("langchain_async", "langchain_core", langchain_ainvoke, knows_call_id=True, takes_async=True),
+    Driver("openai_agents", "agents", openai_agents_run, knows_call_id=True, raises=False, takes_async=True),
+    Driver("pydantic_ai", "pydantic_ai", pydantic_ai_run, knows_call_id=True, takes_async=True),
     Driver("crewai", "crewai", crewai_run),
     Driver("crewai_structured", "crewai", crewai_structured),
     Driver("llama_index", "llama_index.core", llama_index_call),
-    Driver("llama_index_async", "llama_index.core", llama_index_acall),
+    Driver("llama_index_async", "llama_index.core", llama_index_acall, takes_async=True),
     Driver("smolagents", "smolagents", smolagents_call),
 )
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import asyncio
 import inspect
 
 import pytest
@@ -64,6 +65,31 @@ async def test_a_failure_is_marked_and_passes(driver, spans):
     said = "LookupError" if driver.raises else "tool_error"
     assert (tool["status"], tool["attributes"]["error.type"]) == ("ERROR", said)
     assert "secret" not in "".join(span.to_json() for span in spans.finished())
+
+
+async def test_a_cancelled_execution_ends_its_span(driver, spans):
+    """Cancelled while its tool runs, an execution is one failed span, and the cancellation is the caller's."""
+    if not driver.takes_async:
+        pytest.skip("a sync tool cannot be cancelled")
+    begun = asyncio.Event()
+
+    async def wait(a: int) -> int:
+        """Wait.
+
+        Args:
+            a: a number
+        """
+        begun.set()
+        await asyncio.Event().wait()
+        return a
+
+    running = asyncio.create_task(driver.run(wait, {"a": 1}, "call_1"))
+    await begun.wait()
+    running.cancel()
+    with pytest.raises(asyncio.CancelledError):
+        await running
+    (tool,) = tools_of(spans)
+    assert (tool["status"], tool["attributes"]["error.type"]) == ("ERROR", "asyncio.exceptions.CancelledError")
 
 
 async def test_what_a_tool_calls_is_below_it(driver, spans):

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import importlib
+import json
 from collections.abc import AsyncIterator, Callable, Iterator
 from contextlib import AbstractAsyncContextManager, asynccontextmanager
 from dataclasses import dataclass
@@ -91,12 +92,13 @@ def requests_sync(module: Any) -> Opened:
 
 
 def urllib3_sync(module: Any) -> Opened:
-    """A pool of urllib3."""
+    """A pool of urllib3; 1.26 knows no JSON."""
 
     @asynccontextmanager
     async def post(url: str, request: Any, headers: dict[str, str] | None = None) -> AsyncIterator[Response]:
         with module.PoolManager(retries=False) as pool:
-            response = pool.request("POST", url, json=request, headers=headers, preload_content=False)
+            body, named = json.dumps(request).encode(), {"content-type": "application/json", **(headers or {})}
+            response = pool.request("POST", url, body=body, headers=named, preload_content=False)
             try:
                 yield Response(response.status, each(response.stream(decode_content=False)))
             finally:

@@ -10,6 +10,9 @@ import anthropic
 import httpx2
 import openai
 import pytest
+from opentelemetry.exporter.otlp.proto.common.trace_encoder import encode_spans
+
+from spanledger_collector.testing import MemoryCollector
 
 KEYS = {"api_key": "test", "max_retries": 0}
 
@@ -97,7 +100,7 @@ def test_the_helper_for_message_streams_is_read_too(provider, spans, recorded_ca
 
 
 def test_an_sdk_that_traces_itself_shares_the_trace(provider, spans, recorded_case):
-    """The Anthropic SDK's own span and ours are in one trace, below the task, with one response id."""
+    """The Anthropic SDK's own span and ours are in one trace, below the task, and one row in the ledger."""
     import spanledger
 
     case = recorded_case("messages_plain")
@@ -118,3 +121,10 @@ def test_an_sdk_that_traces_itself_shares_the_trace(provider, spans, recorded_ca
     assert ours["trace"] == theirs["trace"] == task["trace"]
     for attribute in ("gen_ai.response.id", "gen_ai.usage.input_tokens", "spanledger.task"):
         assert ours["attributes"][attribute] == theirs["attributes"][attribute]
+    collector = MemoryCollector()
+    collector.send(encode_spans(spans.finished()))
+    (call,) = collector.calls()
+    assert (call.response_id, call.input_tokens) == (
+        ours["attributes"]["gen_ai.response.id"],
+        ours["attributes"]["gen_ai.usage.input_tokens"],
+    )

@@ -3,15 +3,20 @@
 from __future__ import annotations
 
 import asyncio
+import contextlib
 import gc
+import json
 import threading
 from typing import Any
 from urllib.parse import quote
 
 import pytest
+from opentelemetry import trace
 from opentelemetry.context import _SUPPRESS_INSTRUMENTATION_KEY, attach, detach, set_value
 
+import spanledger
 from spanledger import uninstrument
+from spanledger.wire.clients import CLIENTS
 
 
 @pytest.fixture
@@ -158,6 +163,129 @@ async def test_attempts_of_one_request_are_linked(client, provider, spans, recor
     ]
 
 
+@pytest.mark.parametrize("breaks", [False, True], ids=["ends", "breaks"])
+def test_an_answer_that_urllib3_reads_at_once(breaks, provider, spans, chat):
+    """A pool that reads the body before it gives the answer, and tries again by itself: a span an attempt, all read."""
+    provider.will_answer({"error": {"code": "overloaded"}}, 503)
+    provider.will_answer_case(chat, breaks=breaks)
+    urllib3 = pytest.importorskip("urllib3")
+    retries = urllib3.Retry(1, allowed_methods=None, status_forcelist=[503], backoff_factor=0)
+    with urllib3.PoolManager(retries=retries) as pool:
+        ask = {"body": json.dumps(chat["request"]), "headers": {"content-type": "application/json"}}
+        try:
+            answer = pool.request("POST", provider.url + chat["path"], **ask).data
+        except urllib3.exceptions.HTTPError:
+            answer = None
+    failed, answered = (span["attributes"] for span in spans.snapshot())
+    assert (failed["error.type"], answered["http.request.resend_count"]) == ("overloaded", 1)
+    if breaks:
+        assert (answer, answered["error.type"]) == (None, "urllib3.exceptions.ProtocolError")
+    else:
+        assert answer == b"".join(provider.answers[0].pieces)
+        assert answered["gen_ai.usage.output_tokens"] == 210
+
+
+@pytest.mark.parametrize("first", [503, None], ids=["refused", "no connection"])
+async def test_a_middleware_of_aiohttp_that_tries_again(first, provider, spans, chat, monkeypatch):
+    """Each attempt that a session's middleware makes is a span of one logical call, beside the others."""
+    aiohttp = pytest.importorskip("aiohttp", minversion="3.12")
+    if first:
+        provider.will_answer({"error": {"code": "overloaded"}}, first)
+    provider.will_answer_case(chat)
+    broken = [] if first else [OSError("no connection")]
+
+    class Connector(aiohttp.TCPConnector):
+        async def _create_connection(self, *args, **kwargs):
+            if broken:
+                raise broken.pop()
+            return await super()._create_connection(*args, **kwargs)
+
+    async def again(request, handler):
+        try:
+            response = await handler(request)
+        except OSError:
+            return await handler(request)
+        if response.ok:
+            return response
+        await response.read()
+        return await handler(request)
+
+    with spanledger.agent("asker") as asker:
+        async with (
+            aiohttp.ClientSession(connector=Connector(), middlewares=(again,)) as session,
+            session.post(provider.url + chat["path"], json=chat["request"]) as response,
+        ):
+            assert await response.read() == b"".join(provider.answers[0].pieces)
+        assert trace.get_current_span() is asker
+    failed, answered, _ = spans.snapshot()
+    assert failed["parent"] == answered["parent"] == asker.get_span_context().span_id
+    assert failed["attributes"]["error.type"] == ("overloaded" if first else "OSError")
+    assert failed["attributes"]["spanledger.logical_call.id"] == answered["attributes"]["spanledger.logical_call.id"]
+    assert answered["attributes"]["http.request.resend_count"] == 1
+    assert answered["attributes"]["gen_ai.usage.output_tokens"] == 210
+
+
+@pytest.mark.parametrize("is_async", [False, True], ids=["sync", "async"])
+@pytest.mark.parametrize("first", [503, None], ids=["refused", "no connection"])
+@pytest.mark.parametrize("name", ["httpx", "httpx2"])
+async def test_a_transport_that_tries_again(name, first, is_async, provider, spans, chat):
+    """Each attempt that a transport makes below the client is a span of one logical call, beside the others."""
+    httpx = pytest.importorskip(name)
+    if first:
+        provider.will_answer({"error": {"code": "overloaded"}}, first)
+    provider.will_answer_case(chat)
+    url = httpx.URL(provider.url)
+
+    class Again(httpx.HTTPTransport):
+        def handle_request(self, request):
+            request.url = request.url.copy_with(port=url.port if first else 1)
+            with contextlib.suppress(httpx.ConnectError):
+                super().handle_request(request).close()
+            request.url = request.url.copy_with(port=url.port)
+            return super().handle_request(request)
+
+    class AgainAsync(httpx.AsyncHTTPTransport):
+        async def handle_async_request(self, request):
+            request.url = request.url.copy_with(port=url.port if first else 1)
+            with contextlib.suppress(httpx.ConnectError):
+                await (await super().handle_async_request(request)).aclose()
+            request.url = request.url.copy_with(port=url.port)
+            return await super().handle_async_request(request)
+
+    ask = {"url": provider.url + chat["path"], "json": chat["request"]}
+    with spanledger.agent("asker") as asker:
+        if is_async:
+            async with httpx.AsyncClient(transport=AgainAsync()) as client:
+                answer = (await client.post(**ask)).content
+        else:
+            with httpx.Client(transport=Again()) as client:
+                answer = client.post(**ask).content
+        assert trace.get_current_span() is asker
+    assert answer == b"".join(provider.answers[0].pieces)
+    failed, answered, _ = spans.snapshot()
+    assert failed["parent"] == answered["parent"] == asker.get_span_context().span_id
+    assert failed["attributes"]["error.type"] == (str(first) if first else f"{name}.ConnectError")
+    assert failed["attributes"]["spanledger.logical_call.id"] == answered["attributes"]["spanledger.logical_call.id"]
+    assert answered["attributes"]["http.request.resend_count"] == 1
+    assert answered["attributes"]["gen_ai.usage.output_tokens"] == 210
+
+
+@pytest.mark.parametrize("path", ["/other/chat/completions", "/elsewhere"])
+async def test_a_redirect_in_aiohttp_is_not_another_attempt(path, provider, spans, chat):
+    """A call that a provider sends elsewhere is one span, with the answer from there."""
+    aiohttp = pytest.importorskip("aiohttp")
+    provider.will_answer(b"", 307, location=path)
+    provider.will_answer_case(chat)
+    async with (
+        aiohttp.ClientSession() as session,
+        session.post(provider.url + chat["path"], json=chat["request"]) as it,
+    ):
+        await it.read()
+    (span,) = spans.snapshot()
+    assert span["attributes"]["http.response.status_code"] == 200
+    assert span["attributes"]["gen_ai.usage.output_tokens"] == 210
+
+
 async def test_other_traffic_passes_unread(client, provider, spans):
     """A request that lacks the path or the shape of an LLM call makes no span."""
     provider.will_answer(b"anything", 418)
@@ -175,3 +303,21 @@ async def test_suppressed_instrumentation_is_obeyed(client, provider, spans, cha
         await response.body()
     detach(token)
     assert spans.snapshot() == []
+
+
+@pytest.mark.parametrize("patch", CLIENTS.patches, ids=lambda patch: f"{patch.module}.{patch.target}")
+def test_clients_are_given_back_whole(patch):
+    """Each function is wrapped while we watch, and is the very same before and after."""
+    module = pytest.importorskip(patch.module)
+    class_name, method = patch.target.split(".")
+    functions = vars(getattr(module, class_name))
+    if method not in functions:
+        pytest.skip("another version has it")
+    CLIENTS.stop()
+    before = functions[method]
+    CLIENTS.start()
+    watched = functions[method]
+    CLIENTS.stop()
+    assert functions[method] is before
+    assert watched is not before
+    assert watched.__wrapped__ is before

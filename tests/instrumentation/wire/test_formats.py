@@ -13,12 +13,14 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from spanledger.wire.format import mapping
-from spanledger.wire.formats import FORMATS, format_of
+from spanledger.wire.format import FieldSet, mapping
+from spanledger.wire.formats import PLACES, format_at, format_of
 from spanledger.wire.splitting import ArraySplitter
 
 CASES = [json.loads(file.read_text()) for file in (Path(__file__).parents[1] / "cases").glob("*.json")]
-EACH_FORMAT = pytest.mark.parametrize("wire_format", FORMATS, ids=lambda each: type(each).__name__)
+EACH_FORMAT = pytest.mark.parametrize(
+    "wire_format", [format_at(place) for place in PLACES], ids=lambda each: type(each).__name__
+)
 
 
 WRONG = (None, True, -1, 0.5, "word", [], ["word"], [{}], {}, {"index": "word"})
@@ -47,7 +49,7 @@ def test_each_format_has_cases(wire_format):
     """A format that is registered is tried on recorded calls, plain and, where it has them, as events."""
     mine = [case for case in CASES if format_of(case["path"], case["request"]) is wire_format]
     assert {"answer", "events"} & {key for case in mine for key in case} == (
-        {"answer"} if wire_format.path_ends == ("/embeddings",) else {"answer", "events"}
+        {"answer"} if wire_format.operation == "embeddings" else {"answer", "events"}
     )
 
 
@@ -83,6 +85,35 @@ def test_telling_events_are_enough(streamed):
                 begun |= wire_format.fold(told, sent)
     assert begun
     assert wire_format.response_attributes(told) == wire_format.response_attributes(whole)
+
+
+@pytest.mark.parametrize(
+    ("event", "is_told"),
+    [
+        (b'{"choices":[],"usage":{"prompt_tokens":9}}', True),
+        (b'{"choices": [{"finish_reason": "stop"}], "usage": null}', True),
+        (b'{"delta":{"tool_calls" : [{}]}}', True),
+        (b'{"choices":[{"delta":{"content":" usage\\": {"},"finish_reason":null}],"usage":null}', False),
+        (b'{"usage":null,"x_groq":{"usage":{"prompt_tokens":9}}}', True),
+    ],
+)
+def test_fields_that_say_something_are_found(event, is_told):
+    """An unparsed event is told by a field with a value, however spaced; null and the model's own words are not one."""
+    assert FieldSet(b"finish_reason", b"usage", b"tool_calls").search(event) is is_told
+
+
+@pytest.mark.parametrize("recorded", CASES, ids=lambda each: each["path"])
+def test_an_answer_with_tool_calls_is_never_passed_over(recorded):
+    """Where the messages of an answer have a tool call, the quick look says that there may be one."""
+    wire_format = format_of(recorded["path"], recorded["request"])
+    folded: dict[str, Any] = {}
+    for event in recorded.get("events", []):
+        if event != "[DONE]":
+            wire_format.fold(folded, as_sent(recorded, event))
+    for answer in (mapping(recorded.get("answer")), folded):
+        parts = [part for message in wire_format.output_messages(answer) for part in message["parts"]]
+        if any(part["type"] == "tool_call" for part in parts):
+            assert wire_format.may_ask_for_tools(answer)
 
 
 @pytest.mark.parametrize(

@@ -154,6 +154,58 @@ async def litellm_completion_async(url: str, prompt: str, stream: bool) -> None:
     await drain_async(await litellm.acompletion(**litellm_options(url, prompt, stream)), stream)
 
 
+def langchain_model(url: str) -> Any:
+    """A chat model of LangChain's package for OpenAI."""
+    return pytest.importorskip("langchain_openai").ChatOpenAI(
+        model="gpt-4o", base_url=f"{url}/v1", api_key="any", stream_usage=True
+    )
+
+
+def langchain_chat(url: str, prompt: str, stream: bool) -> None:
+    """A chat model of LangChain."""
+    model = langchain_model(url)
+    drain((model.stream if stream else model.invoke)(prompt), stream)
+
+
+async def langchain_chat_async(url: str, prompt: str, stream: bool) -> None:
+    """A chat model of LangChain, async."""
+    model = langchain_model(url)
+    await drain_async(model.astream(prompt) if stream else await model.ainvoke(prompt), stream)
+
+
+async def openai_agents_run(url: str, prompt: str, stream: bool) -> None:
+    """An agent of the OpenAI Agents SDK, by Responses."""
+    agents = pytest.importorskip("agents")
+    import openai
+
+    async with openai.AsyncOpenAI(base_url=f"{url}/v1", api_key="any") as client:
+        agent = agents.Agent(name="test", model=agents.OpenAIResponsesModel("gpt-4o", openai_client=client))
+        untraced = agents.RunConfig(tracing_disabled=True)
+        if stream:
+            await drain_async(agents.Runner.run_streamed(agent, prompt, run_config=untraced).stream_events(), stream)
+        else:
+            await agents.Runner.run(agent, prompt, run_config=untraced)
+
+
+def pydantic_ai_agent(url: str) -> Any:
+    """An agent of pydantic-ai, by Chat Completions."""
+    pydantic_ai = pytest.importorskip("pydantic_ai")
+    from pydantic_ai.models.openai import OpenAIChatModel
+    from pydantic_ai.providers.openai import OpenAIProvider
+
+    return pydantic_ai.Agent(OpenAIChatModel("gpt-4o", provider=OpenAIProvider(base_url=f"{url}/v1", api_key="any")))
+
+
+async def pydantic_ai_run(url: str, prompt: str, stream: bool) -> None:
+    """An agent of pydantic-ai."""
+    agent = pydantic_ai_agent(url)
+    if not stream:
+        await agent.run(prompt)
+        return
+    async with agent.run_stream(prompt) as result:
+        await drain_async(result.stream_text(), stream)
+
+
 def bedrock_client(url: str) -> Any:
     """A client of boto3 for Bedrock."""
     boto3 = pytest.importorskip("boto3")
@@ -198,6 +250,7 @@ SYNC: tuple[Call, ...] = (
     genai_content,
     mistral_chat,
     litellm_completion,
+    langchain_chat,
     bedrock_converse,
     bedrock_invoke,
     bedrock_anthropic,
@@ -209,6 +262,9 @@ ASYNC: tuple[AsyncCall, ...] = (
     genai_content_async,
     mistral_chat_async,
     litellm_completion_async,
+    langchain_chat_async,
+    openai_agents_run,
+    pydantic_ai_run,
 )
 CALLS = pytest.mark.parametrize("call", [*SYNC, *ASYNC], ids=lambda call: call.__name__)
 STREAM = pytest.mark.parametrize("stream", [False, True], ids=["plain", "stream"])

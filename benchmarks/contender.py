@@ -1,0 +1,110 @@
+"""A process of `instrument.py`: one contender, always on, that makes a block of calls whenever a line asks for it.
+
+Standard input has the mode of the next block (``sync`` or ``async``) or ``export``; a line of JSON answers each.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import json
+import sys
+import time
+from collections.abc import AsyncIterator, Awaitable, Callable, Iterator
+from contextlib import AbstractContextManager, nullcontext
+from typing import Any
+
+from chat_server import LONG_CHUNKS, MESSAGES, SHORT_CHUNKS
+
+BLOCKS: dict[str, tuple[int, dict[str, Any]]] = {
+    "plain": (20, {}),
+    "short": (6, {"stream": True, "user": str(SHORT_CHUNKS)}),
+    "long": (2, {"stream": True, "user": str(LONG_CHUNKS)}),
+}
+"""How many calls of each kind are measured in a block, and what they ask for."""
+
+
+def set_provider(url: str) -> Any:
+    """Let spans go out in batches, as in production, but at a time of our choice."""
+    from opentelemetry import trace
+    from opentelemetry.exporter.otlp.proto.http.trace_exporter import OTLPSpanExporter
+    from opentelemetry.sdk.trace import TracerProvider
+    from opentelemetry.sdk.trace.export import BatchSpanProcessor
+
+    provider = TracerProvider()
+    exporter = OTLPSpanExporter(f"{url}/v1/traces")
+    provider.add_span_processor(BatchSpanProcessor(exporter, schedule_delay_millis=3_600_000))
+    trace.set_tracer_provider(provider)
+    return provider
+
+
+class Calls:
+    """Calls by clients that are kept: one connection each."""
+
+    def __init__(self, url: str, around: Callable[[], AbstractContextManager[Any]]) -> None:
+        import openai
+
+        self._client = openai.OpenAI(base_url=f"{url}/v1", api_key="any")
+        self._async_client = openai.AsyncOpenAI(base_url=f"{url}/v1", api_key="any")
+        self._around = around
+
+    async def sync(self, **options: Any) -> None:
+        """A call to the end of its answer, by the sync client."""
+        with self._around():
+            answer = self._client.chat.completions.create(model="gpt-4o", messages=MESSAGES, **options)
+            if isinstance(answer, Iterator):
+                for _chunk in answer:
+                    pass
+
+    async def asynchronous(self, **options: Any) -> None:
+        """The same, by the async client."""
+        with self._around():
+            answer = await self._async_client.chat.completions.create(model="gpt-4o", messages=MESSAGES, **options)
+            if isinstance(answer, AsyncIterator):
+                async for _chunk in answer:
+                    pass
+
+
+async def block(call: Callable[..., Awaitable[None]]) -> dict[str, tuple[float, float]]:
+    """Give the microseconds that a call of each kind takes: wall of the fastest, CPU on average."""
+    measured = {}
+    for kind, (calls, options) in BLOCKS.items():
+        await call(**options)
+        wall = []
+        cpu_before = time.process_time()
+        for _ in range(calls):
+            before = time.perf_counter()
+            await call(**options)
+            wall.append(time.perf_counter() - before)
+        cpu_s = (time.process_time() - cpu_before) / calls
+        # What else the machine does delays most of the calls, but hardly all.
+        measured[kind] = (min(wall) * 1e6, cpu_s * 1e6)
+    return measured
+
+
+def run(url: str, switch_on: str) -> None:
+    """Answer line after line."""
+    provider = set_provider(url)
+    around: Callable[[], AbstractContextManager[Any]] = nullcontext
+    if switch_on == "bare span":
+        from opentelemetry import trace
+
+        tracer = trace.get_tracer("bare")
+        around = lambda: tracer.start_as_current_span(  # noqa: E731
+            "chat gpt-4o", attributes={"gen_ai.request.model": "gpt-4o"}
+        )
+    else:
+        exec(switch_on)
+    made = Calls(url, around)
+    loop = asyncio.new_event_loop()
+    for line in sys.stdin:
+        if line.strip() == "export":
+            before = time.process_time()
+            provider.force_flush()
+            answer: Any = (time.process_time() - before) * 1e6
+        else:
+            answer = loop.run_until_complete(block(made.sync if line.strip() == "sync" else made.asynchronous))
+        print(json.dumps(answer), flush=True)
+
+
+if __name__ == "__main__":
+    run(*sys.argv[1:])
