@@ -6,6 +6,7 @@ The tokens file is a YAML list, one entry a token, as ``spanledger token new`` p
 
 ``team`` and ``environment`` pin what the token's spans are booked on, whatever they say themselves; a token with a
 team reads the figures of this team only. Without a tokens file everybody who reaches the port may do everything.
+The file is read again when it has changed, so that a revoked token is out within a second or so.
 """
 
 from __future__ import annotations
@@ -14,9 +15,11 @@ import base64
 import binascii
 import hashlib
 import hmac
+import logging
 import re
 import secrets
-from collections.abc import Iterable, Mapping
+import time
+from collections.abc import Callable, Iterable, Mapping
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, Literal, get_args
@@ -30,6 +33,9 @@ Use = Literal["send", "read", "manage"]
 
 USES: tuple[Use, ...] = get_args(Use)
 
+_log = logging.getLogger(__name__)
+
+_LOOK_EVERY_S = 1.0
 _PREFIX = "spanledger_"
 """Lets scanners for leaked secrets know one when they see it."""
 _SECRET_BYTES = 32
@@ -67,7 +73,8 @@ class Access:
 
     def __init__(self, grants: Mapping[str, Grant] | None = None) -> None:
         """``grants`` are by SHA-256 hash in lower-case hex."""
-        self._grants = {bytes.fromhex(sha256): grant for sha256, grant in (grants or {}).items()}
+        self._grants = _by_hash(grants or {})
+        self._issued: dict[bytes, Grant] = {}
         self.closed = grants is not None
         """Whether a token is needed."""
 
@@ -86,16 +93,16 @@ class Access:
                 "a token is needed here: send the header 'Authorization: Bearer TOKEN' "
                 "(`spanledger token new` makes a token; OTLP exporters take OTEL_EXPORTER_OTLP_HEADERS)"
             )
-        presented = hashlib.sha256(token.encode()).digest()
+        presented = _hash(token)
         found = None
         # All are compared, so that the time says nothing of which one was near.
-        for known, grant in self._grants.items():
+        for known, grant in {**self._known(), **self._issued}.items():
             if hmac.compare_digest(known, presented):
                 found = grant
         if found is None:
             raise UnauthenticatedError(
-                "this token is not known here: make one with `spanledger token new`, put its line into the tokens "
-                "file and restart the collector"
+                "this token is not known here: make one with `spanledger token new` and put its line into the tokens "
+                "file of the collector, which reads it at once"
             )
         if use not in found.may:
             raise ForbiddenError(
@@ -104,6 +111,51 @@ class Access:
             )
         return found
 
+    def issue(self, grant: Grant) -> str:
+        """A token that is in no file and ends with this process; '' where none is needed."""
+        if not self.closed:
+            return ""
+        token, _ = new_token(grant)
+        self._issued[_hash(token)] = grant
+        return token
+
+    def _known(self) -> Mapping[bytes, Grant]:
+        return self._grants
+
+
+class AccessByFile(Access):
+    """The tokens of a file that may change: it is looked at when somebody comes, once a second at the most.
+
+    While it cannot be used, the tokens that it had hold, and the log says so.
+    """
+
+    def __init__(self, path: Path, now_s: Callable[[], float] = time.monotonic) -> None:
+        """Raises ``TokensFileError`` where the file cannot be used."""
+        self._path = path
+        self._now_s = now_s
+        self._looked_at_s = now_s()
+        self._state = _state_of(path)
+        super().__init__(_read(path))
+
+    def _known(self) -> Mapping[bytes, Grant]:
+        now_s = self._now_s()
+        if now_s - self._looked_at_s >= _LOOK_EVERY_S:
+            self._looked_at_s = now_s
+            self._look()
+        return self._grants
+
+    def _look(self) -> None:
+        state = _state_of(self._path)
+        if state == self._state:
+            return
+        self._state = state
+        try:
+            self._grants = _by_hash(_read(self._path))
+        except TokensFileError as error:
+            _log.error("%s; THE TOKENS THAT IT HAD BEFORE STILL HOLD, also such as were to be revoked", error)
+        else:
+            _log.info("the tokens file %s has changed; tokens that hold now: %d", self._path, len(self._grants))
+
 
 def load_access(path: Path | None) -> Access:
     """The tokens of a file; without a file an open ``Access``.
@@ -111,8 +163,27 @@ def load_access(path: Path | None) -> Access:
     Raises:
         TokensFileError: the file cannot be read, or an entry of it cannot be used.
     """
-    if path is None:
-        return Access()
+    return Access() if path is None else AccessByFile(path)
+
+
+def _hash(token: str) -> bytes:
+    return hashlib.sha256(token.encode()).digest()
+
+
+def _by_hash(grants: Mapping[str, Grant]) -> dict[bytes, Grant]:
+    return {bytes.fromhex(sha256): grant for sha256, grant in grants.items()}
+
+
+def _state_of(path: Path) -> tuple[int, int, int] | None:
+    """What differs when a file is written or replaced; ``None`` where there is none."""
+    try:
+        found = path.stat()
+    except OSError:
+        return None
+    return found.st_mtime_ns, found.st_size, found.st_ino
+
+
+def _read(path: Path) -> dict[str, Grant]:
     try:
         entries = yaml.safe_load(path.read_text("utf-8"))
     except OSError as error:
@@ -127,13 +198,13 @@ def load_access(path: Path | None) -> Access:
             grants |= _grant_of(entry)
         except ValueError as reason:
             raise TokensFileError(f"the tokens file {path}, entry {number}: {reason}") from None
-    return Access(grants)
+    return grants
 
 
 def new_token(grant: Grant) -> tuple[str, str]:
     """A new token, and the line of the tokens file that lets it in; the token is nowhere else."""
     token = _PREFIX + secrets.token_urlsafe(_SECRET_BYTES)
-    entry: dict[str, Any] = {"sha256": hashlib.sha256(token.encode()).hexdigest()}
+    entry: dict[str, Any] = {"sha256": _hash(token).hex()}
     entry |= {name: text for name in ("team", "environment") if (text := getattr(grant, name))}
     entry["may"] = list(grant.may)
     line = yaml.safe_dump(entry, default_flow_style=True, sort_keys=False, width=10_000, allow_unicode=True)

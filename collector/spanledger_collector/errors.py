@@ -27,7 +27,11 @@ class RetryableError(SpanledgerError):
 
 
 class StoreUnavailableError(RetryableError):
-    """The store did not answer."""
+    """The store did not answer, or not now; ``code`` is the number of its reason, if it gave one."""
+
+    def __init__(self, message: str, code: int = 0) -> None:
+        super().__init__(message)
+        self.code = code
 
 
 class PermanentError(SpanledgerError):

@@ -10,8 +10,10 @@ from typing import Any
 import pytest
 import yaml
 from grafana_foundation_sdk.cog.encoder import JSONEncoder
+from grafana_foundation_sdk.models.alerting import Rule
 from grafana_foundation_sdk.models.dashboard import Dashboard
 
+from spanledger_collector.grafana.alerts import alerting
 from spanledger_collector.grafana.dashboards import dashboards
 from spanledger_collector.grafana.files import files
 from spanledger_collector.grafana.panels import DATASOURCE, WIDTH
@@ -42,6 +44,15 @@ def test_grafanas_types_take_the_dashboard_whole(board: dict[str, Any]) -> None:
     """Read into Grafana's own model and written again, nothing of a dashboard is lost or changed."""
     kept = json.loads(JSONEncoder().encode(Dashboard.from_json(json.loads(json.dumps(board)))))
     assert lost(board, kept) == []
+
+
+@pytest.mark.parametrize("rule", alerting()["groups"][0]["rules"], ids=lambda rule: rule["uid"])
+def test_grafanas_types_take_the_alert_rule_whole(rule: dict[str, Any]) -> None:
+    """A rule is what Grafana takes for one: read into its model and written again, nothing is lost or changed."""
+    kept = json.loads(JSONEncoder().encode(Rule.from_json(json.loads(json.dumps(rule)))))
+    assert lost(rule, kept) == []
+    misspelt = json.loads(JSONEncoder().encode(Rule.from_json({**json.loads(json.dumps(rule)), "noData": "OK"})))
+    assert lost({"noData": "OK"}, misspelt) == [".noData"]
 
 
 def test_grafanas_types_would_lose_a_misspelt_field() -> None:

@@ -92,6 +92,27 @@ def test_a_panel_runs(store: Store, panel: dict[str, Any], picked: str) -> None:
     store.query(sql)
 
 
+def asked_variables() -> list[Any]:
+    """The variables that ask for their choices, each once."""
+    variables = [variable for board in dashboards().values() for variable in board["templating"]["list"]]
+    return list({variable["name"]: variable for variable in variables if variable["type"] == "query"}.values())
+
+
+@pytest.mark.parametrize("variable", asked_variables(), ids=lambda variable: variable["name"])
+def test_a_variable_has_choices(store: Store, variable: dict[str, Any]) -> None:
+    """The statement of a variable runs, and answers one name a row."""
+    rows = store.query(expanded(variable["query"], {})).rows
+    assert (HOSTILE,) in rows
+    assert all(len(row) == 1 for row in rows)
+
+
+def test_no_statement_is_left_out() -> None:
+    """Each statement in the dashboards' JSON is one of a panel or a variable that the tests here run."""
+    text = json.dumps(list(dashboards().values()))
+    assert text.count('"rawSql"') == sum(len(panel.values[0]["targets"]) for panel in panels())
+    assert {variable["name"] for variable in asked_variables()} == {"team", "agent"}
+
+
 @pytest.mark.parametrize("query", narrowed_questions(), ids=lambda query: query.name)
 def test_a_variable_picks_as_the_parameter_does(store: Store, query: Query) -> None:
     """A panel with names picked answers what the question answers with them; with All, what it answers of all."""

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import asyncio
 import json
 import threading
 from concurrent.futures import ThreadPoolExecutor
@@ -50,6 +51,32 @@ def test_an_answer_runs_the_file_with_the_parameters(api: TestClient, store: Any
     (sql, parameters) = store.asked[0]
     assert sql == load()["unpriced"].sql
     assert (parameters["team"], parameters["since"]) == ("core", "2026-03-01 00:00:00.000000000")
+
+
+def test_who_went_away_is_not_answered(app: Starlette, store: Any) -> None:
+    """A question whose reader is gone when its turn comes is not asked of the store."""
+    path = "/api/queries/calls"
+    scope = {
+        "type": "http",
+        "method": "GET",
+        "path": path,
+        "raw_path": path.encode(),
+        "query_string": b"",
+        "headers": [],
+    }
+    sent: list[Any] = []
+
+    async def receive() -> Any:
+        return {"type": "http.disconnect"}
+
+    async def send(message: Any) -> None:
+        sent.append(message)
+
+    with ThreadPoolExecutor() as elsewhere:
+        # Of this thread's own the browser tests may have a loop running.
+        elsewhere.submit(lambda: asyncio.run(app(scope, receive, send))).result()
+    assert store.asked == []
+    assert sent[0]["status"] == 499
 
 
 @pytest.mark.parametrize(

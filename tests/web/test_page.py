@@ -88,7 +88,8 @@ def test_the_page_asks_questions_that_exist(tags: StartTags) -> None:
         takes = {parameter.name for parameter in load()[name].parameters}
         assert filters | ({"limit", "top"} & {key.removeprefix("data-") for key in attributes}) <= takes
         columns = {column.name for column in load()[name].columns}
-        assert set((attributes.get("data-columns") or "").split()) <= columns
+        told = [set((attributes.get(f"data-{part}") or "").split()) for part in ("columns", "narrow", "group")]
+        assert told[1] <= (told[0] or columns) and told[0] | told[2] <= columns
 
 
 def test_places_that_scripts_look_for_are_there(tags: StartTags) -> None:

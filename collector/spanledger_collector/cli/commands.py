@@ -22,8 +22,24 @@ from spanledger_collector.cli.status import status
 from spanledger_collector.cli.token import token
 from spanledger_collector.errors import SpanledgerError
 
+_SECTIONS = {
+    "Collect": (demo, serve, run, import_files),
+    "Ask": (query, explain, whatif, sql),
+    "Keep": (prices, reprice, status, migrate, token),
+}
 
-@click.group(context_settings={"help_option_names": ["-h", "--help"], "max_content_width": 110})
+
+class _Sections(click.Group):
+    """The commands under headings, in the order in which one meets them."""
+
+    def format_commands(self, context: click.Context, formatter: click.HelpFormatter) -> None:
+        """See ``click.Group``."""
+        for heading, commands in _SECTIONS.items():
+            with formatter.section(heading):
+                formatter.write_dl([(command.name or "", command.get_short_help_str(100)) for command in commands])
+
+
+@click.group(cls=_Sections, context_settings={"help_option_names": ["-h", "--help"], "max_content_width": 110})
 @click.version_option(version("spanledger"), prog_name="spanledger")
 def spanledger() -> None:
     """Spans in, an honest ledger out: what every agent, team, user and task spent, and why.
@@ -32,8 +48,9 @@ def spanledger() -> None:
     """
 
 
-for command in (serve, demo, run, import_files, query, explain, whatif, sql, prices, reprice, migrate, status, token):
-    spanledger.add_command(command)
+for _commands in _SECTIONS.values():
+    for _command in _commands:
+        spanledger.add_command(_command)
 
 
 def main() -> None:

@@ -38,7 +38,8 @@ def demo(stay: bool, tasks: int, config_file: str | None, **flags: Any) -> None:
     in ~/.local/share/spanledger-demo unless --data names another place; each run adds new tasks to it.
     """
     flags["data"] = flags["data"] or default_data_directory().with_name("spanledger-demo")
-    settings = load_settings(config_file, **flags)
+    # Its agents are on this machine, and know no name that a certificate would be for.
+    settings = load_settings(config_file, **flags).model_copy(update={"tls_cert": None, "tls_key": None})
 
     async def show(collector: Collector) -> None:
         await _show(collector, StoreAsker(collector.reading), settings, tasks, stay)
@@ -49,7 +50,13 @@ def demo(stay: bool, tasks: int, config_file: str | None, **flags: Any) -> None:
 async def _show(collector: Collector, asker: StoreAsker, settings: Settings, tasks: int, stay: bool) -> None:
     first_task = await asyncio.to_thread(_next_task, asker)
     with Console(stderr=True).status("four agents are at work; real SDK calls, a stand-in provider"):
-        await asyncio.to_thread(run_app, collector.otlp_http_url, tasks_per_agent=tasks, first_task=first_task)
+        await asyncio.to_thread(
+            run_app,
+            collector.otlp_http_url,
+            token=collector.token_to_send(),
+            tasks_per_agent=tasks,
+            first_task=first_task,
+        )
     for name in _SHOWN:
         query = find(name)
         click.echo(f"\n{query.purpose}\n")

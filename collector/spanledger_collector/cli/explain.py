@@ -22,7 +22,7 @@ from spanledger_collector.query.render import check_form, render
 from spanledger_collector.query.run import bind
 
 
-@click.command()
+@click.command(short_help="Explain why a task cost more, or less, than the median one of its agent.")
 @click.argument("task")
 @click.option("--format", "form", default="table", show_default=True, help="table, json, jsonl or csv.")
 @click.option("--since", metavar="TIME", help="Compare with tasks since then: ISO 8601, or as long ago as 7d.")
@@ -42,7 +42,7 @@ def explain(task: str, form: str, since: str | None, until: str | None, config_f
         render(find(QUERY), result, form, sys.stdout)
 
 
-@click.command()
+@click.command(short_help="Estimate what past calls would have cost with another model.")
 @click.option("--swap", required=True, metavar="A=B", help="Model A by model B; B may be PROVIDER/MODEL.")
 @click.option("--since", metavar="TIME", help="ISO 8601, or as long ago as 7d, 12h, 30m.")
 @click.option("--until", metavar="TIME", help="The same forms.")

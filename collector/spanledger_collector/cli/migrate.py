@@ -11,10 +11,10 @@ from spanledger_collector.collector import open_store
 from spanledger_collector.config import load_settings
 
 
-@click.command()
+@click.command(short_help="Bring the tables of a store up to date; `serve` does so at every start.")
 @store_options
 def migrate(config_file: str | None, **flags: Any) -> None:
-    """Apply the schema's migrations that the store does not have yet; ``serve`` does so at every start."""
+    """Apply the schema's migrations that the store does not have yet; `serve` does so at every start."""
     with open_store(load_settings(config_file, **flags)) as store:
         numbers = store.query("SELECT DISTINCT number, name FROM schema_migrations ORDER BY number").rows
     for number, name in numbers:

@@ -11,9 +11,14 @@ _Function = TypeVar("_Function", bound=Callable[..., Any])
 
 
 def store_options(function: _Function) -> _Function:
-    """``--data``, ``--clickhouse`` and ``--config``: where the ledger is."""
+    """``--data``, ``--clickhouse``, ``--cluster`` and ``--config``: where the ledger is."""
     for option in (
         click.option("--config", "config_file", metavar="FILE", help="YAML file with settings."),
+        click.option(
+            "--cluster",
+            metavar="NAME",
+            help="A cluster of that server: replicated tables on its hosts, distributed ones before them.",
+        ),
         click.option(
             "--clickhouse",
             metavar="URL",

@@ -12,6 +12,7 @@ import click
 from spanledger_collector.cli.options import store_options
 from spanledger_collector.collector import open_store_or_find_holder
 from spanledger_collector.config import Settings, load_settings
+from spanledger_collector.errors import BadParameterError
 from spanledger_collector.export.data_directory import Holder
 from spanledger_collector.query.command import run_query
 from spanledger_collector.query.ports import Asker
@@ -53,9 +54,23 @@ def query(
 
 @contextmanager
 def open_asker(settings: Settings) -> Iterator[Asker]:
-    """Who answers questions: the collector that holds the data directory over its API, else the store itself."""
+    """Who answers questions: the collector that holds the data directory over its API, else the store itself.
+
+    Raises:
+        BadParameterError: there is no ledger to ask.
+    """
+    check_there_is_one(settings)
     with open_store_or_find_holder(settings) as found:
         if isinstance(found, Holder):
             yield ApiAsker(found.api, token=settings.token.get_secret_value(), certificate=found.certificate)
         else:
             yield StoreAsker(found)
+
+
+def check_there_is_one(settings: Settings) -> None:
+    """Raise ``BadParameterError`` where there is no data directory: a misspelt one would look like an empty ledger."""
+    if not settings.clickhouse and not settings.data.exists():
+        raise BadParameterError(
+            f"there is no ledger in {settings.data}; `spanledger serve` or `spanledger demo` starts one, "
+            "or name another with --data"
+        )

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import re
 import sys
 from decimal import Decimal
 from typing import Any
@@ -10,48 +9,40 @@ from typing import Any
 import click
 
 from spanledger_collector.cli.options import store_options
+from spanledger_collector.cli.query import check_there_is_one
 from spanledger_collector.collector import open_store_or_find_holder
 from spanledger_collector.config import load_settings
-from spanledger_collector.errors import BadParameterError, DataDirectoryHeldError
+from spanledger_collector.errors import DataDirectoryHeldError
 from spanledger_collector.export.data_directory import Holder
 from spanledger_collector.query.library import Chart, Column, Query
+from spanledger_collector.query.own_statement import check_own
 from spanledger_collector.query.ports import Answer, Result
 from spanledger_collector.query.render import check_form, render
 
-_READING = ("SELECT", "WITH", "SHOW", "DESCRIBE", "DESC", "EXPLAIN", "EXISTS")
-_COMMENT = re.compile(r"--[^\n]*|/\*.*?\*/", re.DOTALL)
-_WRITES_A_FILE = re.compile(r"\bINTO\s+OUTFILE\b", re.IGNORECASE)
 _PLAIN = (str, int, float, Decimal, type(None))
 
 
-@click.command()
+@click.command(short_help="Run SQL of your own on your own store; it reads the ledger and nothing else.")
 @click.argument("statement")
 @click.option("--format", "form", default="table", show_default=True, help="table, json, jsonl or csv.")
 @store_options
 def sql(statement: str, form: str, config_file: str | None, **flags: Any) -> None:
     """Run a reading STATEMENT on your own store: `SELECT agent, sum(cost_usd) FROM calls FINAL GROUP BY agent`.
 
-    Tables: calls (read it with FINAL), otel_traces, facts, price_card, price_rate.
+    It may SELECT, EXPLAIN, DESCRIBE, SHOW TABLES and SHOW CREATE TABLE. It reads the ledger's tables, such as calls
+    (with FINAL), otel_traces, price_card and price_rate; no files, no hosts, and it changes nothing.
     """
     check_form(form)
-    check_reading(statement)
-    with open_store_or_find_holder(load_settings(config_file, **flags)) as found:
+    settings = load_settings(config_file, **flags)
+    check_there_is_one(settings)
+    with open_store_or_find_holder(settings) as found:
         if isinstance(found, Holder):
             raise DataDirectoryHeldError(
                 "a running collector holds the data directory, and its API takes no SQL; stop it first, "
                 "or ask it with `spanledger query`"
             )
-        result = found.query_read_only(statement)
+        result = found.query_read_only(check_own(statement, found.query_read_only))
     render(described(result), plain(result), form, sys.stdout)
-
-
-def check_reading(statement: str) -> None:
-    """Raise ``BadParameterError`` where the statement is not one that only reads; the store refuses such, too."""
-    first = (_COMMENT.sub(" ", statement).lstrip(" \n\t(").split() or [""])[0].upper()
-    if first not in _READING:
-        raise BadParameterError(f"only statements that read are run: {', '.join(_READING)}; this begins with {first!r}")
-    if _WRITES_A_FILE.search(statement):
-        raise BadParameterError("INTO OUTFILE is not run; redirect the output: spanledger sql ... --format csv > FILE")
 
 
 def described(result: Result) -> Query:

@@ -3,10 +3,11 @@
 from __future__ import annotations
 
 import json
+import sys
 from typing import Any
 
 import click
-from rich.console import Console
+from rich.box import SIMPLE_HEAD
 from rich.table import Column, Table
 
 from spanledger_collector.cli.options import store_options
@@ -14,12 +15,13 @@ from spanledger_collector.collector import open_store_or_find_holder
 from spanledger_collector.config import Settings, load_settings
 from spanledger_collector.export.data_directory import Holder
 from spanledger_collector.export.status import status_of
+from spanledger_collector.query.table import console_for
 from spanledger_collector.web.client import ApiStatus
 
 _SIZES = ("rows", "bytes", "parts")
 
 
-@click.command()
+@click.command(short_help="Show how much there is, and how much waits.")
 @click.option("--format", "form", type=click.Choice(("table", "json")), default="table", show_default=True)
 @store_options
 def status(form: str, config_file: str | None, **flags: Any) -> None:
@@ -28,10 +30,13 @@ def status(form: str, config_file: str | None, **flags: Any) -> None:
     if form == "json":
         click.echo(json.dumps(state))
         return
-    table = Table("table", *(Column(name, justify="right") for name in _SIZES))
+    console = console_for(sys.stdout)
+    box, padding = (SIMPLE_HEAD, 0) if console.is_terminal else (None, (0, 1))
+    columns = (Column(name, justify="right") for name in _SIZES)
+    table = Table("table", *columns, box=box, padding=padding, pad_edge=False, header_style="bold")
     for row in state["tables"]:
         table.add_row(row["table"], *(f"{row[name]:,}" for name in _SIZES))
-    Console().print(table)
+    console.print(table)
     click.echo(f"oldest call  {state['oldest_call'] or 'none'}\nnewest call  {state['newest_call'] or 'none'}")
     journal = state["journal"]
     if journal is None:

@@ -7,7 +7,7 @@ import click
 from spanledger_collector.access import USES, Grant, Use, new_token
 
 
-@click.group()
+@click.group(short_help="Make tokens that let clients in.")
 def token() -> None:
     """Tokens that let clients in; the collector keeps their hashes in the YAML file of the setting ``tokens``."""
 

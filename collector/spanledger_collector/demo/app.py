@@ -10,7 +10,13 @@ import os
 import sys
 
 from spanledger_collector.demo import brain
-from spanledger_collector.demo.launch import FIRST_TASK, TASKS_PER_AGENT, DemoFailedError, require_sdks
+from spanledger_collector.demo.launch import (
+    FIRST_TASK,
+    TASKS_PER_AGENT,
+    TOKEN_VARIABLE,
+    DemoFailedError,
+    require_sdks,
+)
 from spanledger_collector.demo.provider import StandInProvider
 
 SERVICE_NAME = "spanledger-demo"
@@ -65,6 +71,8 @@ def _settle_environment(otlp_endpoint: str) -> None:
         if name.startswith(("OTEL_", "OPENAI_", "ANTHROPIC_")):
             del os.environ[name]
     os.environ["OTEL_EXPORTER_OTLP_ENDPOINT"] = otlp_endpoint
+    if token := os.environ.get(TOKEN_VARIABLE):
+        os.environ["OTEL_EXPORTER_OTLP_HEADERS"] = f"authorization=Bearer%20{token}"
     os.environ["OTEL_SERVICE_NAME"] = SERVICE_NAME
     os.environ["NO_PROXY"] = os.environ["no_proxy"] = "127.0.0.1,localhost"
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 import subprocess
 import sys
 from importlib.util import find_spec
@@ -12,6 +13,7 @@ TASKS_PER_AGENT = 4
 FIRST_TASK = 101
 """The number of each agent's first task; a later run goes on from where the one before ended."""
 STDERR_LINES_SHOWN = 15
+TOKEN_VARIABLE = "SPANLEDGER_TOKEN"  # noqa: S105 - the name of a variable
 
 
 class DemoFailedError(PermanentError):
@@ -29,10 +31,12 @@ def require_sdks() -> None:
         raise DemoFailedError(f"the demo's agents need {' and '.join(missing)}: pip install 'spanledger[demo]'")
 
 
-def run_app(otlp_endpoint: str, *, tasks_per_agent: int = TASKS_PER_AGENT, first_task: int = FIRST_TASK) -> None:
+def run_app(
+    otlp_endpoint: str, *, token: str = "", tasks_per_agent: int = TASKS_PER_AGENT, first_task: int = FIRST_TASK
+) -> None:
     """Run the demo's agents in a process of their own, and return when it has ended and sent its spans.
 
-    ``otlp_endpoint`` is an OTLP/HTTP base address such as ``http://127.0.0.1:4318``.
+    ``otlp_endpoint`` is an OTLP/HTTP base address such as ``http://127.0.0.1:4318``; ``token`` lets it in there.
 
     Raises:
         DemoFailedError: an SDK is missing, or the process failed.
@@ -41,7 +45,13 @@ def run_app(otlp_endpoint: str, *, tasks_per_agent: int = TASKS_PER_AGENT, first
     command = [sys.executable, "-m", "spanledger_collector.demo.app", "--otlp-endpoint", otlp_endpoint]
     command += ["--tasks-per-agent", str(tasks_per_agent), "--first-task", str(first_task)]
     ended = subprocess.run(  # noqa: S603 - our own module, our own interpreter
-        command, check=False, stdin=subprocess.DEVNULL, stdout=subprocess.DEVNULL, stderr=subprocess.PIPE
+        command,
+        check=False,
+        stdin=subprocess.DEVNULL,
+        stdout=subprocess.DEVNULL,
+        stderr=subprocess.PIPE,
+        # Not among the arguments, which everybody on the machine can read.
+        env={**os.environ, TOKEN_VARIABLE: token},
     )
     if ended.returncode:
         said = ended.stderr.decode(errors="replace").splitlines()[-STDERR_LINES_SHOWN:]

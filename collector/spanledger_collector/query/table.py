@@ -89,9 +89,9 @@ def style(column: Column, value: Any) -> str:
 
 
 def course(query: Query, result: Result) -> str:
-    """The figure that the question draws over time, as a line of blocks; '' where it draws none over time."""
+    """The figure that the question draws over time, as a line of blocks; '' where there is no course to draw."""
     units = {column.name: column.unit for column in query.columns}
-    if units.get(query.chart.category) != "time":
+    if units.get(query.chart.category) != "time" or len(result.rows) < 2:
         return ""
     column = next(column for column in query.columns if column.name == query.chart.value)
     place = result.columns.index(column.name)
@@ -116,11 +116,12 @@ def printable(name: str) -> str:
 def money(amount: Decimal) -> str:
     """Dollars and cents from one dollar up, four places below it, two significant digits below a cent."""
     size = abs(amount)
+    sign = "-" if amount < 0 else ""
     if size >= 1 or not size:
-        return f"${amount:,.2f}"
+        return f"{sign}${size:,.2f}"
     if size >= Decimal("0.01"):
-        return f"${amount:.4f}"
-    return f"${amount:.{min(1 - size.adjusted(), _PLACES_OF_MONEY)}f}"
+        return f"{sign}${size:.4f}"
+    return f"{sign}${size:.{min(1 - size.adjusted(), _PLACES_OF_MONEY)}f}"
 
 
 def unpriced(result: Result) -> tuple[int, int | None]:

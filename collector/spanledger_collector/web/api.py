@@ -49,6 +49,8 @@ from spanledger_collector.web.prices import price_routes
 MEDIA_TYPES = {"json": "application/json", "jsonl": "application/x-ndjson", "csv": "text/csv"}
 _CONCURRENT_ANSWERS = 4
 """Questions that may occupy the store at one time; the others wait their turn without holding a thread."""
+_CLIENT_CLOSED_REQUEST = 499
+"""As nginx has it: nobody gets to see this status."""
 
 
 def create_app(
@@ -92,7 +94,11 @@ def create_app(
         if form not in MEDIA_TYPES:
             raise BadParameterError(f"there is no format {form!r} here; there are: {', '.join(MEDIA_TYPES)}")
         work = functools.partial(_answer, asker, request.path_params["name"], texts, form)
-        return Response(await run_sync(work, limiter=limiter), media_type=MEDIA_TYPES[form])
+        async with limiter:
+            # A reader who went on while the question waited for its turn needs no answer.
+            if await request.is_disconnected():
+                return Response(status_code=_CLIENT_CLOSED_REQUEST)
+            return Response(await run_sync(work), media_type=MEDIA_TYPES[form])
 
     static = resources.files("spanledger_collector.web") / "static"
     return Starlette(

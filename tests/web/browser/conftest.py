@@ -7,6 +7,7 @@ import signal
 import subprocess
 import sys
 from collections.abc import Callable, Iterator
+from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -48,10 +49,9 @@ def browser() -> Iterator[Browser]:
         launched.close()
 
 
-@pytest.fixture(scope="session")
-def serving(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Serving]:
-    """``spanledger serve`` on free ports, with the usual work in its ledger."""
-    folder = tmp_path_factory.mktemp("serving")
+@contextmanager
+def collector(folder: Path) -> Iterator[Serving]:
+    """``spanledger serve`` on free ports, with its data directory and its log in ``folder``."""
     free = [part for flag in ("--otlp-grpc", "--otlp-http", "--api") for part in (flag, "127.0.0.1:0")]
     environment = {name: value for name, value in os.environ.items() if not name.startswith("SPANLEDGER_")}
     with (folder / "log").open("w") as log:
@@ -67,12 +67,18 @@ def serving(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Serving]:
         lines = [process.stdout.readline() for _ in range(4)]
         assert all(lines), (folder / "log").read_text()
         addresses = {name.strip(): value for name, _, value in (line.strip().rpartition(" ") for line in lines)}
-        found = Serving(addresses["page, API"], addresses["OTLP/HTTP"])
-        send(found.otlp, usual_work())
-        yield found
+        yield Serving(addresses["page, API"], addresses["OTLP/HTTP"])
     finally:
         process.send_signal(signal.SIGTERM)
         process.communicate(timeout=60)
+
+
+@pytest.fixture(scope="session")
+def serving(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Serving]:
+    """A collector with the usual work in its ledger."""
+    with collector(tmp_path_factory.mktemp("serving")) as found:
+        send(found.otlp, usual_work())
+        yield found
 
 
 @pytest.fixture
@@ -81,11 +87,12 @@ def open_page(browser: Browser, serving: Serving) -> Iterator[Callable[..., Page
     complaints: list[str] = []
 
     def listen(message: ConsoleMessage) -> None:
-        if message.type in ("error", "warning"):
+        # A refusal is the page's to tell of; the browser notes it in any case.
+        if message.type in ("error", "warning") and "status of 503" not in message.text:
             complaints.append(message.text)
 
-    def open_at(address: str = "", *, scheme: str = "light", width: int = 1280) -> Page:
-        page = browser.new_page(color_scheme=scheme, viewport={"width": width, "height": 900})
+    def open_at(address: str = "?since=30d", *, scheme: str = "light", width: int = 1280, touch: bool = False) -> Page:
+        page = browser.new_page(color_scheme=scheme, viewport={"width": width, "height": 900}, has_touch=touch)
         page.on("console", listen)
         page.on("pageerror", lambda error: complaints.append(str(error)))
         page.goto(f"{serving.api}/{address}")

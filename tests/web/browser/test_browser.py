@@ -26,18 +26,58 @@ def section(page: Page, question: str) -> str:
 @pytest.mark.parametrize("scheme", ["light", "dark"])
 @pytest.mark.parametrize("width", [1280, 390])
 def test_the_page_loads_whole(open_page: OpenPage, scheme: str, width: int) -> None:
-    """Totals, chart and every section are there, nothing is wider than the screen; a screenshot is kept."""
+    """Totals, chart and every section are there; no table is wider than the screen; a screenshot is kept."""
     page = open_page(scheme=scheme, width=width)
     for question in ("spend_by_team", "spend_by_agent", "top_tasks", "waste", "unpriced", "calls"):
         expect(page.locator(f"{section(page, question)} tbody tr").first).to_be_visible()
-    expect(page.locator("#totals dd").first).to_contain_text("$")
+    expect(page.locator("#tile-spend")).to_contain_text("$")
     expect(page.locator("#course-chart canvas")).to_be_visible()
     expect(page.locator("#course-chart")).to_have_attribute(
         "aria-label", re.compile(r"^Spend by day, 1 in all; most \$")
     )
-    expect(page.locator("#left-out")).to_contain_text("leaves out 2 calls")
+    expect(page.locator("#tile-unpriced-detail")).to_have_text(re.compile(r"^2,\d+ tokens that no cost here includes$"))
     assert page.evaluate("document.documentElement.scrollWidth <= innerWidth")
+    assert (
+        page.evaluate("[...document.querySelectorAll('.scroll')].filter((t) => t.scrollWidth > t.clientWidth).length")
+        == 0
+    )
     page.screenshot(path=SCREENSHOTS / f"overview-{scheme}-{width}.png", full_page=True)
+
+
+def test_a_glance_is_enough(open_page: OpenPage) -> None:
+    """The first figures: what was spent and since when, an average task, waste, unpriced, each leading to more."""
+    page = open_page()
+    tiles = page.get_by_role("region", name="At a glance")
+    expect(tiles.get_by_role("link", name="Average task")).to_contain_text("of 4 priced tasks")
+    expect(tiles.get_by_role("link", name="Waste")).to_contain_text(re.compile(r"1 finding, \d+% of spend"))
+    expect(tiles.get_by_role("link", name="Unpriced")).to_contain_text("2 calls")
+    expect(tiles.get_by_role("link", name=re.compile("^Spend"))).to_contain_text("nothing in the time before")
+    tiles.get_by_role("link", name="Waste").click()
+    expect(page.get_by_role("heading", name="Waste")).to_be_in_viewport()
+
+
+def test_this_month_is_what_is_shown_first(open_page: OpenPage) -> None:
+    """Without a choice the page tells of this month, and compares it with the last one as far as this has come."""
+    page = open_page("")
+    expect(page.get_by_label("Period")).to_have_value("month")
+    expect(page.locator("#tile-spend-detail")).to_contain_text("last month by now")
+
+
+def test_a_bar_of_the_course_leads_into_its_period(open_page: OpenPage) -> None:
+    """A day's bar, or its row in the figures, leads to that day by the hour; another choice of the period leads out."""
+    page = open_page()
+    section(page, "calls")
+    page.locator("#course-chart .u-over").click(
+        position={"x": page.locator("#course-chart .u-over").bounding_box()["width"] - 5, "y": 90}
+    )
+    expect(page).to_have_url(re.compile(r"\?since=\d{4}-\d\d-\d\dT00%3A00%3A00Z&until="))
+    expect(page.locator("#course-chart")).to_have_attribute("aria-label", re.compile("^Spend by hour"))
+    page.get_by_text("The figures, and what moved them").click()
+    hour = page.locator("#course-figures tbody a").first
+    hour.click()
+    expect(page).to_have_url(re.compile(r"\?since=\d{4}-\d\d-\d\dT\d\d%3A00%3A00Z&until="))
+    page.get_by_label("Period").select_option("7d")
+    expect(page).to_have_url(re.compile(r"\?since=7d$"))
 
 
 def test_filters_are_in_the_address(open_page: OpenPage) -> None:
@@ -110,6 +150,32 @@ def test_a_task_of_which_nothing_is_known(open_page: OpenPage) -> None:
     """An address that names no task and no call of this ledger says so."""
     expect(open_page("?task=none").locator("#timeline")).to_have_text("No call names this task.")
     expect(open_page("?task=none&call=none").locator("#call-missing")).to_be_visible()
+
+
+def test_an_empty_period_says_what_to_do(open_page: OpenPage) -> None:
+    """Where there is no call the page says so, in each section too, and how to have some."""
+    page = open_page("?team=nobody")
+    expect(page.locator("#first-steps")).to_contain_text("spanledger run -- python app.py")
+    expect(page.locator(section(page, "top_tasks"))).to_contain_text("Nothing in this period.")
+
+
+def test_a_collector_that_does_not_answer_is_told_of(open_page: OpenPage) -> None:
+    """Figures that cannot be renewed are marked so, and what stood there stays."""
+    page = open_page()
+    answers = page.locator(section(page, "spend_by_team"))
+    page.route(re.compile("/api/queries/"), lambda route: route.fulfill(status=503, json={"error": "it is away"}))
+    page.get_by_label("Period").select_option("7d")
+    expect(page.get_by_role("alert")).to_contain_text("No fresh figures: it is away.")
+    expect(answers).to_contain_text("payments")
+
+
+def test_a_thumb_finds_what_it_aims_at(open_page: OpenPage) -> None:
+    """On a phone every link and choice outside of running text is at least 24 pixels high, as WCAG 2.2 asks for."""
+    page = open_page(width=390, touch=True)
+    section(page, "calls")
+    low = "(e) => e.getBoundingClientRect().height < 24 && e.closest('tr')?.getBoundingClientRect().height < 36"
+    assert page.evaluate(f"[...document.querySelectorAll('main a, select, summary')].filter({low}).length") == 0
+    assert page.evaluate("Math.min(...[...document.querySelectorAll('select')].map((e) => e.offsetHeight))") >= 44
 
 
 def test_the_keyboard_is_enough(open_page: OpenPage) -> None:

@@ -2,9 +2,16 @@
 
 export const library = new Map();
 
+// What was asked for a view that the reader has left needs no answer.
+let leaving = new AbortController();
+export function leave() {
+  leaving.abort();
+  leaving = new AbortController();
+}
+
 async function get(path, parameters = {}) {
   const query = new URLSearchParams(Object.entries(parameters).filter(([, text]) => text));
-  const response = await fetch(`${path}?${query}`);
+  const response = await fetch(`${path}?${query}`, { signal: leaving.signal });
   const body = await response.json();
   if (!response.ok) throw new Error(body.error ?? response.statusText);
   return body;

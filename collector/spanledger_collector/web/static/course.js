@@ -1,8 +1,8 @@
 // Spend over time, drawn by uPlot, which the API serves from its own package; the same figures stand in a table below.
 
 import { columnOf, library } from "./api.js";
-import { cell, money } from "./format.js";
-import { stepOf } from "./state.js";
+import { cell, counted, money } from "./format.js";
+import { go, linkOfPeriod } from "./state.js";
 import { changed, element, replace, table } from "./table.js";
 
 const HEIGHT_PX = 220;
@@ -15,6 +15,9 @@ const STEPS = {
 };
 const drawing = document.getElementById("course-chart");
 const figures = document.getElementById("course-figures");
+const readout = document.getElementById("course-readout");
+const hint = readout.textContent;
+const NARROW = ["period", "change_usd", "total_cost_usd"];
 let plot;
 
 const loaded = new Promise((resolve) => {
@@ -24,13 +27,15 @@ const loaded = new Promise((resolve) => {
   document.head.append(element("link", { rel: "stylesheet", href: "charts/uplot.css" }), script);
 });
 
-export async function showCourse(rows, since) {
+// `bounds` are the start and the end of what was asked for, in ms; the start is NaN for all time.
+export async function showCourse(rows, step, bounds) {
   if (!changed(drawing, rows)) return;
-  replace(figures, table(library.get("spend_trend"), rows.toReversed()));
+  replace(figures, table(library.get("spend_trend"), rows.toReversed(), { narrow: NARROW }));
+  readout.textContent = rows.length > 0 ? hint : "Nothing in this period.";
   const dearest = rows.reduce((most, row) => (Number(row.total_cost_usd) > Number(most.total_cost_usd) ? row : most), rows[0]);
   drawing.setAttribute("aria-label", rows.length === 0 ? "No spend in this period"
-    : `Spend by ${stepOf(since)}, ${rows.length} in all; most ${money(dearest.total_cost_usd)} on ${at(dearest)}`);
-  if (await loaded) draw(rows, stepOf(since));
+    : `Spend by ${step}, ${rows.length} in all; most ${money(dearest.total_cost_usd)} on ${at(dearest)}`);
+  if (await loaded) draw(rows, step, bounds);
 }
 
 const brief = (amount) => `$${amount.toLocaleString("en", { maximumSignificantDigits: 3 })}`;
@@ -45,7 +50,7 @@ function colorOf(role) {
   return color;
 }
 
-function draw(rows, step) {
+function draw(rows, step, bounds) {
   plot?.destroy();
   drawing.hidden = rows.length === 0;
   if (rows.length === 0) return;
@@ -53,14 +58,19 @@ function draw(rows, step) {
   const axis = { stroke: ink, grid: { stroke: line, width: 1 }, ticks: { stroke: line, width: 1 }, font: "12px system-ui" };
   const seconds = rows.map((row) => Date.parse(row.period) / 1000);
   const { seconds: period, marks, text } = STEPS[step];
+  // All that was asked for, so that days without calls are seen, too.
+  const from = Math.min(seconds[0], bounds[0] / 1000 || Infinity) - period / 2;
+  const to = Math.max(seconds.at(-1), bounds[1] / 1000 - period) + period / 2;
+  const widest = Math.min(48, (0.7 * drawing.clientWidth * period) / (to - from));
   plot = new globalThis.uPlot({
     width: drawing.clientWidth,
     height: HEIGHT_PX,
     tzDate: (second) => globalThis.uPlot.tzDate(new Date(second * 1000), "Etc/UTC"),
     cursor: { y: false, points: { show: false }, drag: { x: false } },
+    legend: { show: false },
+    hooks: { setCursor: [({ cursor: { idx } }) => tellOf(rows[idx])] },
     scales: {
-      // Of one period alone uPlot would make a scale of years.
-      x: { range: () => [seconds[0] - period / 2, seconds.at(-1) + period / 2] },
+      x: { range: () => [from, to] },
       y: { range: (_, __, most) => [0, most * 1.1 || 1] },
     },
     axes: [
@@ -68,15 +78,21 @@ function draw(rows, step) {
       { ...axis, size: 70, values: (_, amounts) => amounts.map(brief) },
     ],
     series: [
-      { label: "from", value: "{YYYY}-{MM}-{DD} {HH}:{mm} UTC" },
+      {},
       {
-        label: "priced cost", fill: accent, stroke: accent, width: 0, points: { show: false },
-        paths: globalThis.uPlot.paths.bars({ size: [0.7, 48], radius: 0.15 }),
-        value: (_, amount) => (amount === null || amount === undefined ? "–" : money(amount)),
+        fill: accent, stroke: accent, width: 0, points: { show: false },
+        paths: globalThis.uPlot.paths.bars({ size: [0.7, widest], radius: 0.15 }),
       },
     ],
   }, [seconds, rows.map((row) => (row.total_cost_usd === null ? null : Number(row.total_cost_usd)))], drawing);
-  plot.redrawn = () => draw(rows, step);
+  plot.redrawn = () => draw(rows, step, bounds);
+  // The figures below lead to the same places, by keyboard.
+  plot.over.onclick = () => plot.cursor.idx !== null && go(linkOfPeriod(rows[plot.cursor.idx].period));
+}
+
+function tellOf(row) {
+  if (!row) readout.textContent = hint;
+  else readout.textContent = `${at(row)} UTC: ${cell({ unit: "USD" }, row.total_cost_usd)} for ${counted(row.calls, "call")}`;
 }
 
 new ResizeObserver(() => {

@@ -29,5 +29,9 @@ export function money(text) {
     return `${sign}$${size.toLocaleString("en", { minimumFractionDigits: 2, maximumFractionDigits: 2 })}`;
   }
   if (size >= 0.01) return `${sign}$${size.toFixed(4)}`;
-  return `${sign}$${size.toLocaleString("en", { maximumSignificantDigits: 2 })}`;
+  return `${sign}$${size.toLocaleString("en", { minimumSignificantDigits: 2, maximumSignificantDigits: 2 })}`;
 }
+
+export const counted = (count, thing) => `${count.toLocaleString("en")} ${thing}${count === 1 ? "" : "s"}`;
+export const brief = (count) => Intl.NumberFormat("en", { notation: "compact", maximumFractionDigits: 1 }).format(count);
+export const percent = (share) => share.toLocaleString("en", { style: "percent" });

@@ -4,7 +4,8 @@ import { cell, heading, isNumber } from "./format.js";
 import { linkOf } from "./state.js";
 
 const WARNING_COLUMNS = new Set(["unpriced_calls", "tool_errors", "errors", "failed_calls"]);
-const PROSE_COLUMNS = new Set(["rule_text", "meaning"]);
+const NOTES = { rule: "rule_text", part: "meaning" };
+const CHANGES = /^(change|difference)_/;
 
 export function element(tag, properties = {}, ...children) {
   const node = Object.assign(document.createElement(tag), properties);
@@ -21,17 +22,28 @@ export function changed(place, answer) {
   return true;
 }
 
-// `names` are columns to show instead of those of the question's own table form.
-export function table(query, rows, { limit = rows.length, names = query.table } = {}) {
+// `names` are columns to show instead of those of the question's own table form, `narrow` those that a phone shows,
+// `group` the first columns, told once for the rows below each other that have them in common.
+export function table(query, rows, { limit = rows.length, names = query.table, narrow = names, group = [] } = {}) {
   if (rows.length === 0) return element("p", { className: "quiet", textContent: "Nothing in this period." });
-  const columns = names.map((name) => query.columns.find((column) => column.name === name));
+  const columns = names.map((name) => ({ ...query.columns.find((column) => column.name === name), isWide: !narrow.includes(name) }));
   const head = columns.map((column) =>
     element("th", { scope: "col", className: kind(column), title: column.meaning, textContent: heading(column) }));
-  if (hasBars(query)) head.push(element("td"));
+  if (hasBars(query)) head.push(element("td", { className: "bars wide" }));
   const largest = Math.max(...rows.map((row) => Math.abs(row[query.chart.value])));
-  const body = rows.slice(0, limit).map((row) => {
-    const cells = columns.map((column, place) => valueCell(column, row, place === 0));
+  const shown = rows.slice(0, limit);
+  const body = shown.map((row, at) => {
+    const isFirst = group.length === 0 || at === 0 || row[group[0]] !== shown[at - 1][group[0]];
+    const told = isFirst ? columns : columns.filter((column) => !group.includes(column.name));
+    const cells = told.map((column) => valueCell(column, row, column === columns[0], noteOf(column, row, shown, at)));
     if (hasBars(query)) cells.push(barCell(Number(row[query.chart.value]), largest));
+    if (group.length > 0 && isFirst) {
+      const next = shown.findIndex((other, place) => place > at && other[group[0]] !== row[group[0]]);
+      for (const cell of cells.slice(0, group.length)) {
+        cell.rowSpan = (next < 0 ? shown.length : next) - at;
+        if (next < 0) cell.classList.add("ending");
+      }
+    }
     return element("tr", {}, ...cells);
   });
   const grid = element("table", {},
@@ -64,20 +76,28 @@ export function replace(place, fresh) {
 }
 
 const hasBars = (query) => ["bar", "stack"].includes(query.chart.kind);
-const kind = (column) => (isNumber(column) ? "number" : "");
+const kind = (column) => `${isNumber(column) ? "number" : ""} ${column.isWide ? "wide" : ""}`.trim();
 
 export function linked(text, href) {
   return href ? element("a", { href, textContent: text }) : text;
 }
 
-function valueCell(column, row, isFirst) {
+// What a rule or a part is stands in words below its name, where the name comes first.
+function noteOf({ name }, row, rows, at) {
+  return name in NOTES && rows.findIndex((other) => other[name] === row[name]) === at ? row[NOTES[name]] : undefined;
+}
+
+function valueCell(column, row, isFirst, note) {
   const value = row[column.name];
-  const text = cell(column, value);
+  const isMore = CHANGES.test(column.name) && Number(value) > 0;
+  const text = (isMore ? "+" : "") + cell(column, value);
   const node = element(isFirst ? "th" : "td", { className: kind(column) }, linked(text, linkOf(column.name, row)));
   if (isFirst) Object.assign(node, { scope: "row", title: text });
+  if (note) node.append(element("span", { className: "prose", textContent: note }));
+  if (value === 0) node.classList.add("none");
   if (WARNING_COLUMNS.has(column.name) && value > 0) node.classList.add("warning");
+  if (column.name === "times_median" && row.is_outlier) Object.assign(node, { title: "an outlier: three times its agent's median or more" }).classList.add("warning");
   if (column.name === "status" && value === "error") node.classList.add("failure");
-  if (PROSE_COLUMNS.has(column.name)) node.classList.add("prose");
   return node;
 }
 
@@ -85,7 +105,7 @@ function valueCell(column, row, isFirst) {
 function barCell(value, largest) {
   const bar = element("div", { className: value < 0 ? "bar less" : "bar" });
   bar.style.width = `${largest > 0 ? (100 * Math.abs(value)) / largest : 0}%`;
-  const place = element("td", { className: "bars" }, bar);
+  const place = element("td", { className: "bars wide" }, bar);
   place.setAttribute("aria-hidden", "true");
   return place;
 }
