@@ -1,6 +1,7 @@
 """Tokens: made once, kept as hashes, read from a file that is checked entry by entry."""
 
 import base64
+import logging
 from pathlib import Path
 
 import pytest
@@ -8,6 +9,7 @@ import pytest
 from spanledger_collector.access import (
     EVERYONE,
     Access,
+    AccessByFile,
     ForbiddenError,
     Grant,
     TokensFileError,
@@ -43,6 +45,16 @@ def test_without_a_tokens_file_everyone_gets_in() -> None:
     assert access.grant("", "manage") == EVERYONE
 
 
+def test_a_token_of_the_process_itself_is_in_no_file() -> None:
+    """What is issued gets in with its grant and no other; where everybody gets in, none is needed."""
+    access = Access({})
+    token = access.issue(Grant(may=("send",)))
+    assert access.grant(f"Bearer {token}", "send") == Grant(may=("send",))
+    with pytest.raises(ForbiddenError):
+        access.grant(f"Bearer {token}", "read")
+    assert Access().issue(Grant()) == ""
+
+
 def test_no_grant_is_not_no_lock() -> None:
     """A closed ``Access`` without any token lets nobody in."""
     with pytest.raises(UnauthenticatedError):
@@ -70,3 +82,49 @@ def test_a_broken_tokens_file_is_named_with_its_entry(tmp_path: Path, content: s
     assert said in str(told.value)
     assert str(path) in str(told.value)
     assert HASH not in str(told.value)
+
+
+class Clock:
+    """Seconds, as the test says."""
+
+    now_s = 0.0
+
+    def __call__(self) -> float:
+        """What the file is looked at by."""
+        return self.now_s
+
+
+def test_a_changed_file_holds_after_a_second(tmp_path: Path, caplog: pytest.LogCaptureFixture) -> None:
+    """A revoked token is out and a new one in; a broken, empty or missing file changes nothing and is told, once."""
+    caplog.set_level(logging.INFO)
+    clock, path = Clock(), tmp_path / "tokens.yaml"
+    (first, first_line), (second, second_line) = new_token(Grant()), new_token(Grant())
+    path.write_text(first_line)
+    access = AccessByFile(path, clock)
+
+    def lets_in(token: str) -> bool:
+        try:
+            return access.grant(f"Bearer {token}", "read") == Grant()
+        except UnauthenticatedError:
+            return False
+
+    path.write_text(second_line + "\n")
+    assert (lets_in(first), lets_in(second)) == (True, False)
+    clock.now_s += 1
+    assert (lets_in(first), lets_in(second)) == (False, True)
+    assert [record.levelname for record in caplog.records] == ["INFO"]
+    for content in ("a: [", "", None):
+        caplog.clear()
+        if content is None:
+            path.unlink()
+        else:
+            path.write_text(content)
+        for _ in range(3):
+            clock.now_s += 1
+            assert (lets_in(first), lets_in(second)) == (False, True)
+        assert [record.levelname for record in caplog.records] == ["ERROR"]
+        assert "STILL HOLD" in caplog.text
+        assert str(path) in caplog.text
+    path.write_text(first_line)
+    clock.now_s += 1
+    assert (lets_in(first), lets_in(second)) == (True, False)

@@ -73,8 +73,8 @@ def serve(tmp_path: Path) -> Iterator[Callable[..., Serving]]:
         while "data" not in addresses and time.monotonic() < deadline:
             line = process.stdout.readline()
             assert line, (tmp_path / "serve.log").read_text()
-            name, _, value = line.strip().rpartition(" ")
-            addresses[name.strip()] = value
+            name, _, value = line.strip().partition("  ")
+            addresses[name] = value.strip()
         return Serving(process, directory, addresses["OTLP/gRPC"], addresses["OTLP/HTTP"], addresses["page, API"])
 
     yield start

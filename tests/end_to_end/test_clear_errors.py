@@ -50,6 +50,14 @@ def test_an_unknown_query_suggests_the_near_one(tmp_path: Path) -> None:
     assert not (tmp_path / "data").exists()
 
 
+@pytest.mark.parametrize("command", ["serve", "migrate"])
+def test_a_cluster_is_one_of_a_server(tmp_path: Path, command: str) -> None:
+    """`--cluster` without a server to find it on ends the command with the setting that is missing."""
+    ended = run(command, "--cluster", "prod", "--data", tmp_path)
+    assert ended.returncode == 1
+    assert "cluster names a cluster of the ClickHouse server in clickhouse, which is not set" in ended.stderr.decode()
+
+
 @pytest.mark.parametrize("flag", ["--otlp-grpc", "--otlp-http", "--api"])
 def test_a_port_in_use_is_named_with_its_flag(tmp_path: Path, flag: str) -> None:
     """A port in use ends the start with the address and the option that changes it."""

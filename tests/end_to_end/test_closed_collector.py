@@ -5,6 +5,7 @@ from __future__ import annotations
 import shutil
 import ssl
 import subprocess
+import time
 from collections.abc import Callable
 from pathlib import Path
 
@@ -89,6 +90,58 @@ def test_tokens_over_tls_on_all_listeners(
     log = (tmp_path / "serve.log").read_text()
     assert sender not in log
     assert reader not in log
+
+
+def test_a_token_is_revoked_while_the_collector_runs(serve: Callable[..., Serving], tmp_path: Path) -> None:
+    """Its line is taken out of the file, and within seconds it lets nobody in, over HTTP, gRPC or the API."""
+    tokens = tmp_path / "tokens.yaml"
+    lasting, revoked = (new_token(tokens, "--may", "send", "--may", "read") for _ in range(2))
+    serving = serve(extra=("--tokens", tokens))
+
+    def let_in(token: str) -> list[bool]:
+        headers = {"authorization": f"Bearer {token}"}
+        sent = httpx.post(f"{serving.http}/v1/traces", headers={**headers, "content-type": "application/x-protobuf"})
+        asked = httpx.get(f"{serving.api}/api/queries/calls", headers=headers)
+        over_grpc = True
+        with grpc.insecure_channel(serving.grpc) as channel:
+            try:
+                TraceServiceStub(channel).Export(
+                    ExportTraceServiceRequest(), timeout=30, metadata=tuple(headers.items())
+                )
+            except grpc.RpcError as refused:
+                assert refused.code() is grpc.StatusCode.UNAUTHENTICATED
+                over_grpc = False
+        assert {sent.status_code, asked.status_code} <= {200, 401}
+        return [sent.status_code == 200, asked.status_code == 200, over_grpc]
+
+    assert let_in(revoked) == let_in(lasting) == [True] * 3
+    tokens.write_text(tokens.read_text().splitlines()[0])
+    deadline_s = time.monotonic() + 30
+    while any(let_in(revoked)):
+        assert time.monotonic() < deadline_s, "the token is still let in"
+        time.sleep(0.2)
+    tokens.write_text("- {broken: [")
+    time.sleep(1.1)
+    assert let_in(lasting) == [True] * 3
+    log = (tmp_path / "serve.log").read_text()
+    assert "tokens that hold now: 1" in log
+    assert f"the tokens file {tokens} is not YAML; THE TOKENS THAT IT HAD BEFORE STILL HOLD" in log
+    assert revoked not in log
+
+
+def test_the_demo_lets_itself_in(tmp_path: Path, certificate: tuple[Path, Path]) -> None:
+    """With tokens and TLS set for the collector proper, the demo's agents get in by a token of the demo's own."""
+    tokens = tmp_path / "tokens.yaml"
+    new_token(tokens)
+    chain, key = certificate
+    ended = subprocess.run(
+        [*SPANLEDGER, "demo", "--tasks", "1", "--data", str(tmp_path / "data"), *FREE_PORTS],
+        check=False, capture_output=True, text=True, timeout=120,
+        env=environment(SPANLEDGER_TOKENS=str(tokens), SPANLEDGER_TLS_CERT=str(chain), SPANLEDGER_TLS_KEY=str(key)),
+    )  # fmt: skip
+    assert ended.returncode == 0, ended.stderr
+    assert "BUG-101" in ended.stdout
+    assert "spanledger_" not in tokens.read_text()
 
 
 def test_a_listener_beyond_loopback_is_told_loudly(serve: Callable[..., Serving], tmp_path: Path) -> None:

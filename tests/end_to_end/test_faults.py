@@ -83,14 +83,14 @@ def test_a_store_that_refuses_costs_the_clients_nothing(
     assert [post(serving.http, body).status_code for body in bodies[:20]] == [200] * 20
     with urlopen(f"{serving.api}/readyz") as answer:
         assert answer.status == 200
-    _wait_until(lambda: times_told() == 1)
+    wait_until(lambda: times_told() == 1)
     _kill(serving)
     serving = serve(data, program=HINDERED)
     assert [post(serving.http, body).status_code for body in bodies[20:]] == [200] * 20
     assert ledger_of_api(serving) == []
-    _wait_until(lambda: times_told() == 2)
+    wait_until(lambda: times_told() == 2)
     (data / "refuse").unlink()
-    _wait_until(lambda: len(ledger_of_api(serving)) == 40)
+    wait_until(lambda: len(ledger_of_api(serving)) == 40)
     assert ledger_of_api(serving) == clean(len(bodies) // 2)
     assert not (data / "dead_letter").exists()
     assert times_told() == 2
@@ -172,7 +172,7 @@ def test_a_full_disk_loses_nothing_and_recovers_by_itself(
     assert 429 in {answer.status_code for answer in answers}
     (small_disk / "ballast").unlink()
     send_until_acknowledged(bodies[40:], lambda: serving.http, seed=1)
-    _wait_until(lambda: len(ledger_of_api(serving)) == 120)
+    wait_until(lambda: len(ledger_of_api(serving)) == 120)
     assert ledger_of_api(serving) == clean(len(bodies) // 2)
     assert not (data / "dead_letter").exists()
 
@@ -215,7 +215,8 @@ def _fill(path: Path) -> None:
             pass
 
 
-def _wait_until(holds: Callable[[], bool], patience_s: float = 60) -> None:
+def wait_until(holds: Callable[[], bool], patience_s: float = 120) -> None:
+    """Wait for what must come about."""
     deadline_s = time.monotonic() + patience_s
     while not holds():
         assert time.monotonic() < deadline_s, "it did not come about in time"

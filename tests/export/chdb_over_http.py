@@ -6,6 +6,7 @@ time, no users, and of the settings of a request only those that are harmless to
 
 from __future__ import annotations
 
+import os
 import re
 import sys
 import tempfile
@@ -107,6 +108,8 @@ def main() -> None:
     threading.Thread(target=server.serve_forever, daemon=True).start()
     print(server.server_port, flush=True)
     sys.stdin.read()
+    # chDB may wait for its own threads for ever when the interpreter ends.
+    os._exit(0)
 
 
 if __name__ == "__main__":

@@ -48,6 +48,7 @@ def over_http(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Store]:
         url = f"http://127.0.0.1:{int(process.stdout.readline())}/spanledger"
         with migrated(open_server(url, timeout_s=30)) as store:
             yield store
+        process.kill()
 
 
 @pytest.fixture(scope="session")
@@ -93,7 +94,7 @@ def any_store(request: pytest.FixtureRequest) -> Store:
 
 def emptied(store: Store) -> Store:
     """The store without rows of the ledger."""
-    for table in ("calls", "facts", "otel_traces", "otel_traces_trace_id_ts"):
+    for table in ("calls", "call_rollup", "rolled_day", "facts", "otel_traces", "otel_traces_trace_id_ts"):
         store.command(f"TRUNCATE TABLE {table}")
     return store
 

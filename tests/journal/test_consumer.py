@@ -11,6 +11,7 @@ import pytest
 
 from spanledger_collector.errors import BadInputError, StoreUnavailableError
 from spanledger_collector.journal import Consumer, Entry, Journal
+from spanledger_collector.journal import consumer as consumer_module
 from spanledger_collector.receive.files import read_requests
 
 from .conftest import bodies, everything, request
@@ -133,6 +134,77 @@ def test_only_the_request_that_fails_becomes_a_dead_letter(
     assert ("attribute 7 is no text" if isinstance(error, BadInputError) else "KeyError") in reason.read_text()
     assert SECRET not in reason.read_text() + caplog.text
     assert letter.stat().st_mode & 0o077 == 0
+
+
+class Small:
+    """A store that takes at most so many bytes at once, and nothing while it is ``down``."""
+
+    def __init__(self, most_bytes: int) -> None:
+        self.most_bytes = most_bytes
+        self.down = False
+        self.taken: list[bytes] = []
+
+    def __call__(self, entries: Sequence[Entry]) -> None:
+        """Take entries."""
+        if self.down or sum(map(len, bodies(entries))) > self.most_bytes:
+            raise StoreUnavailableError("the store cannot answer now", 241)
+        self.taken.extend(body for body in bodies(entries) if body not in self.taken)
+
+
+@pytest.fixture
+def no_pauses(monkeypatch: pytest.MonkeyPatch) -> None:
+    """What is refused is tried again at once."""
+    monkeypatch.setattr(consumer_module, "_FIRST_PAUSE_S", 0.001)
+    monkeypatch.setattr(consumer_module, "_LONGEST_PAUSE_S", 0.01)
+
+
+def test_a_batch_that_is_too_much_at_once_goes_in_parts(
+    open_journal: Open, consume: Consume, no_pauses: None, tmp_path: Path
+) -> None:
+    """A batch beyond the store's memory passes in halves of halves, in order, and nothing becomes a dead letter."""
+    journal, store = open_journal(), Small(most_bytes=3)
+    journal.append([request(b"%02d" % number) for number in range(20)])
+    assert consume(journal, store).catch_up()
+    assert store.taken == [b"%02d" % number for number in range(20)]
+    assert journal.depth.entries == 0
+    assert not (tmp_path / "dead_letter").exists()
+
+
+def test_only_what_the_store_refuses_while_it_takes_others_is_given_up(
+    open_journal: Open, consume: Consume, no_pauses: None, tmp_path: Path
+) -> None:
+    """Requests that are too large each become a dead letter with the reason; those around them are processed."""
+    journal, store = open_journal(), Small(most_bytes=50)
+    sent = [b"x" * 60 + b"%d" % number if number in (0, 3, 4) else b"%d" % number for number in range(9)]
+    journal.append([request(body) for body in sent])
+    assert consume(journal, store).catch_up(30)
+    assert store.taken == [body for body in sent if len(body) < 50]
+    letters = sorted((tmp_path / "dead_letter").glob("*.bin"))
+    assert [letter.read_bytes() for letter in letters] == [sent[0], sent[3], sent[4]]
+    reason = letters[0].with_name(f"{letters[0].name}.txt").read_text()
+    assert reason.startswith("the store refused it again and again while it took others")
+    assert "code 241" in reason
+
+
+def test_a_store_that_takes_nothing_makes_no_dead_letters(
+    open_journal: Open, consume: Consume, no_pauses: None, tmp_path: Path
+) -> None:
+    """However long it is away, nobody is to blame: all is taken when it is back, and the only request waits for one."""
+    journal, store = open_journal(), Small(most_bytes=10)
+    store.down = True
+    journal.append([request(b"%d" % number) for number in range(8)])
+    consumer = consume(journal, store)
+    assert not consumer.catch_up(0.5)
+    store.down = False
+    assert consumer.catch_up(30)
+    assert len(store.taken) == 8
+    journal.append([request(b"y" * 20)])
+    assert not consumer.catch_up(0.5)
+    assert not (tmp_path / "dead_letter").exists()
+    journal.append([request(b"more")])
+    assert consumer.catch_up(30)
+    assert store.taken[-1] == b"more"
+    assert len(list((tmp_path / "dead_letter").glob("*.bin"))) == 1
 
 
 def test_a_dead_letter_is_read_by_import(open_journal: Open, consume: Consume, tmp_path: Path) -> None:

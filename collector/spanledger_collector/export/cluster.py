@@ -15,6 +15,8 @@ LOCAL = "_local"
 
 SHARD_BY = {
     "calls": "call_id",
+    "call_rollup": "run_key",
+    "waste_rollup": "task",
     "facts": "trace_id",
     "otel_traces": "TraceId",
     "otel_traces_trace_id_ts": "TraceId",
@@ -30,7 +32,6 @@ _VIEW = re.compile(
     rf"CREATE MATERIALIZED VIEW IF NOT EXISTS {_NAME} TO (?P<target>\w+) AS(?P<select>.+?)\bFROM (?P<source>\w+)",
     re.IGNORECASE | re.DOTALL,
 )
-_PLAIN_VIEW = re.compile(rf"CREATE VIEW IF NOT EXISTS {_NAME}", re.IGNORECASE)
 _PLAIN_VIEW = re.compile(rf"CREATE (?:OR REPLACE )?VIEW (?:IF NOT EXISTS )?{_NAME}", re.IGNORECASE)
 _ALTER = re.compile(rf"ALTER TABLE {_NAME}\s+(?P<change>.+)", re.IGNORECASE | re.DOTALL)
 _DROP_VIEW = re.compile(rf"DROP (?P<kind>VIEW|TABLE) IF EXISTS {_NAME}", re.IGNORECASE)
@@ -62,9 +63,6 @@ def clustered(statement: str, cluster: str) -> list[str]:
             f"CREATE MATERIALIZED VIEW IF NOT EXISTS {found['name']}{where} TO {found['target']}{LOCAL} AS"
             f"{found['select']}FROM {found['source']}{LOCAL}{statement[found.end() :]}"
         ]
-    if found := _PLAIN_VIEW.match(statement):
-        # It reads the Distributed tables, as every question does.
-        return [f"{found[0]}{where}{statement[found.end() :]}"]
     if found := _PLAIN_VIEW.match(statement):
         # A question under a name: it reads the tables that answer for all shards.
         return [f"{found[0]}{where}{statement[found.end() :]}"]

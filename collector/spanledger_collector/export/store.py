@@ -8,11 +8,13 @@ is told by its number and name alone, as ClickHouse's own words may quote what w
 from __future__ import annotations
 
 import logging
+import queue
 import re
 import struct
 import threading
 import time
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterator, Sequence
+from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, TypeVar
@@ -34,6 +36,9 @@ _CLUSTER_SETTINGS = {
     # A question inside a question asks all shards, too.
     "distributed_product_mode": "global",
 }
+
+_READERS = 2
+"""Questions that are answered beside each other: a short one need not wait for a long one, and more gain nothing."""
 
 _log = logging.getLogger(__name__)
 _Answer = TypeVar("_Answer")
@@ -86,41 +91,49 @@ class Result:
 
 
 class Store:
-    """Reads and writes beside each other: one handle for each, as a chDB handle does one thing at a time."""
+    """Reads, writes and work in the background beside each other, as a chDB handle does one thing at a time."""
 
     def __init__(self, open_client: Callable[[], Client], name: str) -> None:
         self.name = name
         self._write_client = open_client()
-        self._read_client = open_client()
+        self._work_client = open_client()
+        self._idle_readers: queue.LifoQueue[Client] = queue.LifoQueue()
+        for _ in range(_READERS):
+            self._idle_readers.put(open_client())
         for setting, value in _WRITE_SETTINGS.items():
             self._write_client.set_client_setting(setting, value)
         self._write_lock = threading.Lock()
-        self._read_lock = threading.Lock()
+        self._work_lock = threading.Lock()
 
     def query(self, sql: str, parameters: dict[str, Any] | None = None) -> Result:
         """Run a SELECT with ClickHouse typed placeholders (``{name:Type}``)."""
-        with self._read_lock:
-            answer = self._translate(lambda: self._read_client.query(sql, parameters=parameters))
+        with self._reader() as reader:
+            answer = self._translate(lambda: reader.query(sql, parameters=parameters))
         return Result(tuple(answer.column_names), list(map(tuple, answer.result_rows)))
 
     def query_read_only(self, sql: str) -> Result:
         """Run a statement that somebody wrote by hand: ClickHouse refuses it if it would change anything.
 
-        The reading half of an embedded store stays read-only from then on.
+        The handle that an embedded store does it on stays read-only from then on.
         """
-        with self._read_lock:
-            answer = self._translate(lambda: self._read_client.query(sql, settings={"readonly": 1}))
+        with self._reader() as reader:
+            answer = self._translate(lambda: reader.query(sql, settings={"readonly": 1}))
         return Result(tuple(answer.column_names), list(map(tuple, answer.result_rows)))
 
     def query_raw(self, sql: str, output_format: str) -> bytes:
         """Run a SELECT whose answer is wanted as ClickHouse writes it in one of its formats."""
-        with self._read_lock:
-            return self._translate(lambda: self._read_client.raw_query(sql, fmt=output_format))
+        with self._reader() as reader:
+            return self._translate(lambda: reader.raw_query(sql, fmt=output_format))
 
     def command(self, sql: str, parameters: dict[str, Any] | None = None) -> None:
         """Run a statement that answers nothing, with the same placeholders."""
         with self._write_lock:
             self._translate(lambda: self._write_client.command(sql, parameters=parameters), writes=True)
+
+    def command_beside(self, sql: str, parameters: dict[str, Any] | None = None) -> None:
+        """``command``, for what may take long: writes do not wait for it."""
+        with self._work_lock:
+            self._translate(lambda: self._work_client.command(sql, parameters=parameters), writes=True)
 
     def insert(self, table: str, columns: Sequence[str], values: Sequence[Sequence[Any]]) -> None:
         """Insert ``values``, one sequence a column. Returns when ClickHouse has the rows."""
@@ -149,9 +162,23 @@ class Store:
 
     def close(self) -> None:
         """Wait for what runs, then close; a second call does nothing."""
-        with self._write_lock, self._read_lock:
+        with self._write_lock, self._work_lock:
             self._write_client.close()
-            self._read_client.close()
+            self._work_client.close()
+            readers = [self._idle_readers.get() for _ in range(_READERS)]
+            for reader in readers:
+                reader.close()
+                # Who asks now learns that it is closed.
+                self._idle_readers.put(reader)
+
+    @contextmanager
+    def _reader(self) -> Iterator[Client]:
+        """A handle for a question; who finds none waits for one."""
+        reader = self._idle_readers.get()
+        try:
+            yield reader
+        finally:
+            self._idle_readers.put(reader)
 
     def _translate(self, run: Callable[[], _Answer], *, writes: bool = False, table: str = "") -> _Answer:
         """``run``; with the ``table`` of an insert, nothing that was to be inserted gets into an error."""

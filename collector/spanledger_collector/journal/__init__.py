@@ -7,9 +7,10 @@ order, ``DeadLetters`` where a request goes that can never be processed.
 from spanledger_collector.journal.consumer import BatchLimits, Consumer
 from spanledger_collector.journal.dead_letters import DeadLetters
 from spanledger_collector.journal.depth import lag_s, show_depth
-from spanledger_collector.journal.entry import Entry, Request
-from spanledger_collector.journal.file import Bounds, Depth, Journal
+from spanledger_collector.journal.entry import Depth, Entry, Request
+from spanledger_collector.journal.file import Bounds, Journal
 from spanledger_collector.journal.intake import Intake
+from spanledger_collector.journal.outbox import GivenUp, Outbox, OutgoingBounds
 from spanledger_collector.journal.reading import ReadYourWrites
 
 __all__ = [
@@ -19,8 +20,11 @@ __all__ = [
     "DeadLetters",
     "Depth",
     "Entry",
+    "GivenUp",
     "Intake",
     "Journal",
+    "Outbox",
+    "OutgoingBounds",
     "ReadYourWrites",
     "Request",
     "lag_s",

@@ -1,12 +1,14 @@
 """Takes requests from the journal to the store, in order, in batches; none leaves the journal before the store has it.
 
-A store that is down stops the consumer, not the intake: the same batch is tried until it passes. A request that can
-never be processed becomes a dead letter, alone.
+A store that is down stops the consumer, not the intake: the same requests are tried until they pass. A batch that is
+refused again and again is tried in halves, as it may be too much at once. A request that can never be processed
+becomes a dead letter, alone: one that fails for good, or one that the store refuses while it takes others.
 """
 
 from __future__ import annotations
 
 import logging
+import math
 import threading
 import time
 from collections.abc import Callable, Sequence
@@ -24,6 +26,12 @@ _Answer = TypeVar("_Answer")
 
 _FIRST_PAUSE_S = 0.2
 _LONGEST_PAUSE_S = 10.0
+_TRIES_TOGETHER = 6
+"""How often a batch is refused before it is tried in halves: a store that is away for a moment takes it whole."""
+_TRIES_OF_A_PART = 2
+_PROOFS = 3
+"""How often the store must take another request and refuse one right after, before that one is to blame."""
+_OTHERS = 5
 
 Process = Callable[[Sequence[Entry]], object]
 """Takes entries to the store and returns when it has them. Doing it again changes nothing."""
@@ -52,7 +60,7 @@ class Consumer:
         self._stopping = threading.Event()
         self._stop_at = float("inf")
         self._progress = threading.Condition()
-        self._passed = 0
+        self._passed = 0 if journal.depth.entries else journal.newest
         self.refused_since: float | None = None
         """Since when (seconds of ``time.monotonic``) the store has refused what waits; ``None`` while it takes it."""
 
@@ -124,24 +132,59 @@ class Consumer:
     def _read(self) -> list[Entry]:
         return self._journal.read(max_spans=self._limits.spans, max_bytes=self._limits.size_bytes)
 
-    def _consume(self, entries: list[Entry]) -> None:
-        """Process ``entries`` and take them out of the journal; of those that fail for good find each one."""
-        try:
-            with metrics.BATCH_SECONDS.time():
-                self._until_it_passes(lambda: self._process(entries))
-        except _StoppedError:
-            raise
-        except Exception as error:
-            if len(entries) > 1:
-                middle = len(entries) // 2
-                self._consume(entries[:middle])
-                self._consume(entries[middle:])
-                return
+    def _consume(self, entries: list[Entry], tries: float = _TRIES_TOGETHER) -> None:
+        """Process ``entries`` and take them out of the journal; of those that fail find each one."""
+        error = self._failure(entries, tries)
+        if error is not None and len(entries) > 1:
+            if isinstance(error, RetryableError) and tries == _TRIES_TOGETHER:
+                _log.warning(
+                    "%d requests are refused together again and again; they are tried in parts, and where that helps, "
+                    "batch_spans or batch_bytes is too large for the store",
+                    len(entries),
+                )
+            middle = len(entries) // 2
+            self._consume(entries[:middle], _TRIES_OF_A_PART)
+            self._consume(entries[middle:], _TRIES_OF_A_PART)
+            return
+        while isinstance(error, RetryableError) and not self._is_to_blame(entries[0]):
+            error = self._failure(entries, _TRIES_TOGETHER)
+        if error is not None:
             self._bury(entries[0], error)
         self._until_it_passes(lambda: self._journal.remove(entries))
         with self._progress:
             self._passed = entries[-1].sequence
             self._progress.notify_all()
+
+    def _failure(self, entries: list[Entry], tries: float) -> Exception | None:
+        """What ``entries`` failed with in the end; ``None`` where they were processed."""
+        try:
+            with metrics.BATCH_SECONDS.time():
+                self._until_it_passes(lambda: self._process(entries), tries)
+        except _StoppedError:
+            raise
+        except Exception as error:
+            return error
+        return None
+
+    def _is_to_blame(self, entry: Entry) -> bool:
+        """Whether the store takes another request and refuses this one right after, several times in a row."""
+        others = self._journal.smallest_after(entry.sequence, _OTHERS)
+        other = next((other for other in others if self._passes(other)), None)
+        if other is None:
+            return False
+        for _ in range(_PROOFS):
+            if self._passes(entry) or not self._passes(other):
+                return False
+            if self._stopping.wait(_FIRST_PAUSE_S):
+                raise _StoppedError
+        return True
+
+    def _passes(self, entry: Entry) -> bool:
+        try:
+            self._process([entry])
+        except Exception:
+            return False
+        return True
 
     def _bury(self, entry: Entry, error: Exception) -> None:
         letter = self._until_it_passes(lambda: self._dead_letters.write(entry, error))
@@ -151,8 +194,12 @@ class Consumer:
             "a request of %d spans cannot be processed; it is kept, with the reason, as %s", entry.request.spans, letter
         )
 
-    def _until_it_passes(self, work: Callable[[], _Answer]) -> _Answer:
-        """Do ``work`` again and again, ever more slowly, while it may succeed later."""
+    def _until_it_passes(self, work: Callable[[], _Answer], tries: float = math.inf) -> _Answer:
+        """Do ``work`` again and again, ever more slowly, while it may succeed later.
+
+        Raises:
+            RetryableError: it has not after so many ``tries``.
+        """
         pause_s = _FIRST_PAUSE_S
         while True:
             try:
@@ -161,6 +208,9 @@ class Consumer:
                 if self.refused_since is None:
                     self.refused_since = time.monotonic()
                     _log.warning("requests stay in the journal, as %s; trying again", error)
+                tries -= 1
+                if tries <= 0:
+                    raise
             else:
                 if self.refused_since is not None:
                     _log.info(

@@ -11,7 +11,7 @@ import traceback
 from datetime import UTC, datetime
 from pathlib import Path
 
-from spanledger_collector.errors import BadInputError
+from spanledger_collector.errors import BadInputError, RetryableError
 from spanledger_collector.journal.entry import Entry
 from spanledger_collector.journal.errors import JournalUnavailableError
 
@@ -54,6 +54,8 @@ def reason_of(error: Exception) -> str:
         return str(error)
     code = getattr(error, "code", None)
     what = f"{type(error).__name__} (code {code})" if code else type(error).__name__
+    if isinstance(error, RetryableError):
+        what = f"the store refused it again and again while it took others: {what}"
     place = traceback.extract_tb(error.__traceback__)
     return f"{what} at {place[-1].filename}:{place[-1].lineno}" if place else what
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from dataclasses import dataclass
 
 from spanledger_collector.receive.otlp_protobuf import parse_protobuf
@@ -33,3 +34,37 @@ class Entry:
     sequence: int
     received_at_ms: int
     request: Request
+
+
+@dataclass(slots=True, frozen=True)
+class Depth:
+    """What waits; ``oldest_at_ms`` is milliseconds since the epoch, ``None`` where nothing does."""
+
+    entries: int = 0
+    spans: int = 0
+    size_bytes: int = 0
+    oldest_at_ms: int | None = None
+
+    def plus(self, requests: Sequence[Request], at_ms: int) -> Depth:
+        """With ``requests`` that came at ``at_ms``."""
+        return Depth(
+            self.entries + len(requests),
+            self.spans + sum(request.spans for request in requests),
+            self.size_bytes + sum(len(request.body) for request in requests),
+            at_ms if self.oldest_at_ms is None else self.oldest_at_ms,
+        )
+
+    def minus(self, requests: Sequence[Request], oldest_at_ms: int | None) -> Depth:
+        """Without ``requests``; the oldest of what is left came at ``oldest_at_ms``."""
+        return Depth(
+            self.entries - len(requests),
+            self.spans - sum(request.spans for request in requests),
+            self.size_bytes - sum(len(request.body) for request in requests),
+            oldest_at_ms,
+        )
+
+
+def entry_of(row: tuple[int, int, Signal, int, bytes]) -> Entry:
+    """The entry in a row of the journal's tables."""
+    sequence, received_at_ms, signal, spans, body = row
+    return Entry(sequence, received_at_ms, Request(signal, spans, body))

@@ -16,8 +16,9 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from spanledger_collector.errors import DataDirectoryHeldError, PermanentError
-from spanledger_collector.journal.entry import Entry, Request
+from spanledger_collector.journal.entry import Depth, Entry, Request, entry_of
 from spanledger_collector.journal.errors import JournalDamagedError, JournalUnavailableError
+from spanledger_collector.journal.outbox import UNBOUNDED, Outbox, OutgoingBounds
 from spanledger_collector.receive.errors import QueueFullError
 
 _PAGE_BYTES = 32 * 1024
@@ -49,21 +50,17 @@ class Bounds:
     min_free_bytes: int
 
 
-@dataclass(slots=True, frozen=True)
-class Depth:
-    """What waits in the journal; ``oldest_at_ms`` is milliseconds since the epoch, ``None`` where nothing waits."""
-
-    entries: int = 0
-    spans: int = 0
-    size_bytes: int = 0
-    oldest_at_ms: int | None = None
-
-
 class Journal:
     """Requests on disk, in order of arrival. Every method may be called from any thread."""
 
-    def __init__(self, path: Path, bounds: Bounds, now_s: Callable[[], float] = time.time) -> None:
-        """Open the journal at ``path``, or begin one.
+    def __init__(
+        self,
+        path: Path,
+        bounds: Bounds,
+        now_s: Callable[[], float] = time.time,
+        outgoing: OutgoingBounds = UNBOUNDED,
+    ) -> None:
+        """Open the journal at ``path``, or begin one; ``outgoing`` bounds what waits for a forward target.
 
         Raises:
             DataDirectoryHeldError: another process has it open.
@@ -85,6 +82,8 @@ class Journal:
             ) from None
         try:
             self._prepare()
+            self.outbox = Outbox(self._database, self._lock, self._transaction, outgoing, now_s)
+            """What waits for the forward target."""
             self.newest, self._depth = self._found()
         except sqlite3.Error as error:
             self._database.close()
@@ -125,17 +124,14 @@ class Journal:
             ]
             with self._transaction():
                 self._database.executemany("INSERT INTO entry VALUES (?, ?, ?, ?, ?)", rows)
-            before = self._depth
             self.newest += len(rows)
-            self._depth = Depth(
-                before.entries + len(rows),
-                before.spans + sum(request.spans for request in requests),
-                before.size_bytes + sum(len(request.body) for request in requests),
-                at_ms if before.oldest_at_ms is None else before.oldest_at_ms,
-            )
+            self._depth = self._depth.plus(requests, at_ms)
 
     def read(self, *, max_spans: int, max_bytes: int) -> list[Entry]:
         """The oldest entries, within both limits but at least one where there is one.
+
+        Those that were staged for the forward target are read without those that were not: who bears the cost of a call
+        was decided for the batch that they were.
 
         Raises:
             JournalUnavailableError: the file could not be read.
@@ -144,34 +140,49 @@ class Journal:
         spans = size_bytes = 0
         with self._lock, self._translated():
             rows = self._database.execute("SELECT * FROM entry ORDER BY sequence")
-            for sequence, received_at_ms, signal, entry_spans, body in rows:
-                spans += entry_spans
-                size_bytes += len(body)
+            staged = self.outbox.staged
+            for entry in map(entry_of, rows):
+                spans += entry.request.spans
+                size_bytes += len(entry.request.body)
                 if entries and (spans > max_spans or size_bytes > max_bytes):
                     break
-                entries.append(Entry(sequence, received_at_ms, Request(signal, entry_spans, body)))
+                if staged and entries and (entry.sequence in staged) != (entries[0].sequence in staged):
+                    break
+                entries.append(entry)
             rows.close()
         return entries
 
+    def smallest_after(self, sequence: int, limit: int) -> list[Entry]:
+        """The smallest of the entries that came after ``sequence``, the smallest first.
+
+        Raises:
+            JournalUnavailableError: the file could not be read.
+        """
+        with self._lock, self._translated():
+            rows = self._database.execute(
+                "SELECT * FROM entry WHERE sequence > ? ORDER BY length(body), sequence LIMIT ?", (sequence, limit)
+            )
+            return list(map(entry_of, rows))
+
     def remove(self, entries: Sequence[Entry]) -> None:
         """Remove entries that follow each other, in one transaction.
+
+        With a forward target, what was not staged for it (it could not be processed) goes there as it came.
 
         Raises:
             JournalUnavailableError: the file could not be written; the entries are still there.
         """
         with self._lock:
             with self._transaction():
+                added = self.outbox.add(entries, {}) if self.outbox.is_on else []
+                self.outbox.forget(entries)
                 self._database.execute(
                     "DELETE FROM entry WHERE sequence BETWEEN ? AND ?", (entries[0].sequence, entries[-1].sequence)
                 )
                 oldest = self._database.execute("SELECT received_at_ms FROM entry ORDER BY sequence LIMIT 1").fetchone()
-            before = self._depth
-            self._depth = Depth(
-                before.entries - len(entries),
-                before.spans - sum(entry.request.spans for entry in entries),
-                before.size_bytes - sum(len(entry.request.body) for entry in entries),
-                oldest[0] if oldest else None,
-            )
+            self.outbox.count(added)
+            self.outbox.staged.difference_update(entry.sequence for entry in entries)
+            self._depth = self._depth.minus([entry.request for entry in entries], oldest[0] if oldest else None)
 
     def close(self) -> None:
         """Close the file; what is in it stays for the next start."""
@@ -200,16 +211,27 @@ class Journal:
         newest, *depth = self._database.execute(
             "SELECT max(sequence), count(*), sum(spans), sum(length(body)), min(received_at_ms) FROM entry"
         ).fetchone()
+        if newest is None and self.outbox.newest:
+            return self.outbox.newest, Depth()
         if newest is None:
             # Gives back what a long backlog took; there is nothing to copy. On a full disk it can wait.
             with suppress(sqlite3.OperationalError):
                 self._database.execute("VACUUM")
             return 0, Depth()
-        return newest, Depth(*depth)
+        # A number is never given twice, and what is outgoing has one.
+        return max(newest, self.outbox.newest), Depth(*depth)
+
+    @property
+    def is_disk_short(self) -> bool:
+        """Whether there is less free than is to stay free."""
+        return self._free_bytes() < self._bounds.min_free_bytes
+
+    def _free_bytes(self) -> int:
+        disk = os.statvfs(self.path.parent)
+        return disk.f_bavail * disk.f_frsize
 
     def _check_disk(self) -> None:
-        disk = os.statvfs(self.path.parent)
-        free_bytes = disk.f_bavail * disk.f_frsize
+        free_bytes = self._free_bytes()
         if free_bytes < self._bounds.min_free_bytes:
             raise _full(
                 f"the disk of {self.path.parent} has {free_bytes} bytes free, "

@@ -6,11 +6,11 @@ import base64
 import binascii
 import math
 import re
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from functools import partial
 from typing import Any
 
-from google.protobuf.descriptor import EnumDescriptor, FieldDescriptor
+from google.protobuf.descriptor import FieldDescriptor
 
 from spanledger_collector.receive.span_ids import SPAN_ID_BYTES, TRACE_ID_BYTES
 
@@ -67,7 +67,8 @@ def scalar_reader(field: FieldDescriptor) -> Callable[[Any], Any]:
     if field.type in _INTEGER_RANGES:
         return partial(_read_integer, _INTEGER_RANGES[field.type])
     if field.enum_type is not None:
-        return partial(_read_enum, field.enum_type)
+        # Not the descriptor's own mapping, which fails on a lone surrogate.
+        return partial(_read_enum, {value.name: value.number for value in field.enum_type.values})
     if field.type == FieldDescriptor.TYPE_BYTES:
         return partial(_read_id, _ID_BYTES[field.name]) if field.name in _ID_BYTES else _read_base64
     if field.type == FieldDescriptor.TYPE_STRING:
@@ -98,10 +99,9 @@ def _read_integer(allowed: range, value: object) -> int:
     return value
 
 
-def _read_enum(enum: EnumDescriptor, value: object) -> int | None:
+def _read_enum(numbers: Mapping[str, int], value: object) -> int | None:
     if isinstance(value, str) and not _INTEGER.fullmatch(value):
-        known = enum.values_by_name.get(value)
-        return None if known is None else known.number
+        return numbers.get(value)
     return _read_integer(_INT32, value)
 
 

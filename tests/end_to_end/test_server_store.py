@@ -1,0 +1,76 @@
+"""A collector whose store is a process of its own, reached over HTTP: it may die at any moment and come back."""
+
+from __future__ import annotations
+
+import subprocess
+import sys
+import time
+from collections.abc import Callable, Iterator
+from pathlib import Path
+
+import httpx
+import pytest
+
+from .conftest import Serving
+from .load import ledger_of_a_clean_run, ledger_of_api, post, requests_of
+
+CHDB_OVER_HTTP = Path(__file__).parents[1] / "export" / "chdb_over_http.py"
+
+
+class StoreServer:
+    """chDB behind ClickHouse's HTTP interface, on the same directory and port whenever it is started."""
+
+    def __init__(self, directory: Path) -> None:
+        self._directory = directory
+        self._port = 0
+        self.start()
+
+    @property
+    def url(self) -> str:
+        """What ``--clickhouse`` takes."""
+        return f"http://127.0.0.1:{self._port}/spanledger"
+
+    def start(self) -> None:
+        """Serve what the directory holds."""
+        command = [sys.executable, str(CHDB_OVER_HTTP), str(self._directory), str(self._port)]
+        self._process = subprocess.Popen(command, stdin=subprocess.PIPE, stdout=subprocess.PIPE, text=True)
+        assert self._process.stdout is not None
+        self._port = int(self._process.stdout.readline())
+
+    def kill(self) -> None:
+        """End it as a crash would."""
+        self._process.kill()
+        self._process.communicate()
+
+
+@pytest.fixture
+def store_server(tmp_path: Path) -> Iterator[StoreServer]:
+    """A server for the collector's tables."""
+    server = StoreServer(tmp_path / "server")
+    yield server
+    server.kill()
+
+
+def test_a_server_that_dies_costs_nothing(
+    serve: Callable[..., Serving], store_server: StoreServer, tmp_path: Path
+) -> None:
+    """Killed twice, once in the middle of the load, it is missed by no client; the ledger is complete in the end."""
+    bodies = requests_of(traces=40)
+    serving = serve(extra=("--clickhouse", store_server.url), batch_wait_ms="1", batch_spans="20")
+    for number, body in enumerate(bodies):
+        if number in (25, 55):
+            store_server.kill()
+        if number == 40:
+            store_server.start()
+        assert post(serving.http, body).status_code == 200
+    assert httpx.get(f"{serving.api}/readyz").json()["store"] != "ok"
+    store_server.start()
+    (tmp_path / "clean").mkdir()
+    expected = ledger_of_a_clean_run(bodies, tmp_path / "clean")
+    deadline_s = time.monotonic() + 60
+    while ledger_of_api(serving) != expected:
+        assert time.monotonic() < deadline_s, "the ledger is not complete"
+        time.sleep(0.5)
+    assert not (serving.data / "dead_letter").exists()
+    # A question's parameters are in its URL.
+    assert "param_" not in (tmp_path / "serve.log").read_text()

@@ -1,0 +1,138 @@
+"""What is fuzzed: the three OTLP entrances and all that stands behind them, without sockets, and what must hold.
+
+Whatever the bytes: the answer is success or a refusal of the sender's own making, what was taken can be read again
+from the journal, both decoders make the same rows of it, and the store takes every span of it.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import gzip
+import sys
+import zlib
+from collections.abc import Collection
+from contextlib import suppress
+from pathlib import Path
+from typing import Any, Literal, get_args
+
+import grpc
+from opentelemetry.proto.collector.trace.v1.trace_service_pb2 import ExportTraceServiceRequest
+
+from spanledger_collector.decode import Decoder, reference
+from spanledger_collector.export.ledger import Ledger
+from spanledger_collector.export.migrate import migrate
+from spanledger_collector.export.store import open_embedded
+from spanledger_collector.journal import Request
+from spanledger_collector.native import rows_of
+from spanledger_collector.normalise import name_tells, scope_tells
+from spanledger_collector.pipeline import LedgerRequest, Pipeline, leads_to_ledger
+from spanledger_collector.price import Catalogue
+from spanledger_collector.receive.entrance import Entrance
+from spanledger_collector.receive.grpc import _export
+from spanledger_collector.receive.http import otlp_http_app
+from spanledger_collector.receive.screen import Screen
+from spanledger_collector.receive.signals import SIGNALS
+from spanledger_collector.receive.submit import InMemorySubmit, Received, Signal
+
+if sys.version_info >= (3, 14):
+    from compression import zstd
+else:
+    from backports import zstd
+
+Way = Literal["grpc", "protobuf", "json"]
+WAYS: tuple[Way, ...] = get_args(Way)
+SIGNAL_NAMES: tuple[Signal, ...] = tuple(SIGNALS)
+COMPRESS = {"": bytes, "gzip": gzip.compress, "deflate": zlib.compress, "zstd": zstd.compress}
+MAX_REQUEST_BYTES = 256 * 1024
+_NOW_NS = 1_800_000_000 * 10**9
+_CONTENT_TYPES = {"protobuf": b"application/x-protobuf", "json": b"application/json"}
+_SENDERS_OWN = {200, 400, 413, 415}
+
+
+class Subject:
+    """Entrances, decoders and a pipeline into an embedded store in ``directory``."""
+
+    def __init__(self, directory: Path) -> None:
+        self._submit = InMemorySubmit()
+        entrance = Entrance(self._submit, screen=Screen(now_ns=lambda: _NOW_NS))
+        self._over_grpc = {signal: _export(signal, entrance) for signal in SIGNALS}
+        self._over_http = otlp_http_app(entrance, max_request_bytes=MAX_REQUEST_BYTES)
+        self._loop = asyncio.new_event_loop()
+        self._decoder = Decoder(scope_tells, name_tells)
+        self._store = open_embedded(directory)
+        migrate(self._store)
+        self._pipeline = Pipeline(Ledger(self._store), Catalogue.load())
+
+    def close(self) -> None:
+        """Close the store."""
+        self._store.close()
+        self._loop.close()
+
+    def send(self, way: Way, signal: Signal, body: bytes, encoding: str = "") -> list[LedgerRequest]:
+        """Send ``body``, hold the answer to what is promised, and give what was taken for the ledger."""
+        self._submit.requests.clear()
+        if way == "grpc":
+            assert self._send_over_grpc(signal, body) in (grpc.StatusCode.OK, grpc.StatusCode.INVALID_ARGUMENT)
+        else:
+            status = self._loop.run_until_complete(self._send_over_http(way, signal, body, encoding))
+            assert status in _SENDERS_OWN, status
+        return [request for taken in self._submit.requests if leads_to_ledger(request := self._kept(taken))]
+
+    def store(self, requests: Collection[LedgerRequest]) -> None:
+        """Take requests through the pipeline; every span of them must be in the store, read as it was sent."""
+        traces = [request for request in requests if isinstance(request, ExportTraceServiceRequest)]
+        spans, rows = reference.decode(traces)
+        # As text, because a value that is no number is not equal to itself.
+        assert repr(rows_of(self._decoder.decode(traces).block)) == repr(rows)
+        self._store.command("TRUNCATE TABLE otel_traces")
+        self._pipeline.process(requests)
+        found = self._store.query("SELECT TraceId, SpanId FROM otel_traces").rows
+        assert set(found) == {(span.trace_id, span.span_id) for span in spans}
+
+    def _kept(self, received: Received) -> Any:
+        kept = Request.of(received)
+        again = kept.parse()
+        assert again.SerializeToString() == kept.body
+        return again
+
+    def _send_over_grpc(self, signal: Signal, body: bytes) -> grpc.StatusCode:
+        context = _Context()
+        with suppress(_AbortedError):
+            self._loop.run_until_complete(self._over_grpc[signal](body, context))  # type: ignore[arg-type]
+        return context.code
+
+    async def _send_over_http(self, way: Way, signal: Signal, body: bytes, encoding: str) -> int:
+        headers = [(b"content-type", _CONTENT_TYPES[way]), (b"content-encoding", encoding.encode())]
+        scope = {
+            "type": "http", "method": "POST", "path": SIGNALS[signal].path, "headers": headers,
+            "query_string": b"", "root_path": "", "http_version": "1.1", "scheme": "http",
+        }  # fmt: skip
+        sent: list[Any] = []
+
+        async def receive() -> dict[str, Any]:
+            return {"type": "http.request", "body": body, "more_body": False}
+
+        async def answer(message: Any) -> None:
+            sent.append(message)
+
+        await self._over_http(scope, receive, answer)
+        return int(sent[0]["status"])
+
+
+class _AbortedError(Exception):
+    """The call was refused."""
+
+
+class _Context:
+    """As much of a gRPC call as the entrance needs."""
+
+    code = grpc.StatusCode.OK
+
+    def invocation_metadata(self) -> tuple[()]:
+        """Nothing."""
+        return ()
+
+    async def abort(self, code: grpc.StatusCode, *_: object) -> None:
+        """Note the code and end the call."""
+        self.code = code
+        raise _AbortedError
