@@ -16,6 +16,7 @@ from spanledger_collector.export.memory import MemoryLedger
 from spanledger_collector.export.store import Store
 from spanledger_collector.merge import LedgerRow
 from spanledger_collector.merge.keys import match_key
+from spanledger_collector.merge.settle import MatchWindow
 from spanledger_collector.model import CALL_FIELDS, REPRICING_BITS, Fact
 from spanledger_collector.pipeline import Pipeline
 from spanledger_collector.price import Catalogue
@@ -80,11 +81,20 @@ def test_matching_facts_are_found_within_their_window(ledger: Any) -> None:
     """A match key finds calls whose interval touches the window, and no others."""
     ledger.write_facts([FULL])
     key = match_key(FULL)
-    touching = (key, FULL.ended_at_ns, FULL.ended_at_ns + DAY_NS)
-    later = (key, FULL.ended_at_ns + DAY_NS, FULL.ended_at_ns + 2 * DAY_NS)
+    touching = MatchWindow(key, FULL.ended_at_ns, FULL.ended_at_ns + DAY_NS, unidentified=False)
+    later = MatchWindow(key, FULL.ended_at_ns + DAY_NS, FULL.ended_at_ns + 2 * DAY_NS, unidentified=False)
     assert list(ledger.facts_matching([touching, later])) == [FULL]
     assert list(ledger.facts_matching([later])) == []
-    assert list(ledger.facts_matching([(key + 1, *touching[1:])])) == []
+    assert list(ledger.facts_matching([touching._replace(match_key=key + 1)])) == []
+
+
+def test_calls_with_a_response_id_are_looked_for_only_where_one_may_match(ledger: Any) -> None:
+    """Who has an id of its own asks for those without one, weak ids among them, and for no others."""
+    unnamed = [FULL._replace(span_id=f"s{i}", response_id=weak) for i, weak in enumerate(("", "chatcmpl-417", "resp_"))]
+    ledger.write_facts([FULL, *unnamed])
+    window = MatchWindow(match_key(FULL), FULL.started_at_ns, FULL.ended_at_ns, unidentified=True)
+    assert set(ledger.facts_matching([window])) == set(unnamed)
+    assert set(ledger.facts_matching([window, window._replace(unidentified=False)])) == {FULL, *unnamed}
 
 
 def test_absent_parents_are_those_no_fact_stands_for(ledger: Any) -> None:

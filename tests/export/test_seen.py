@@ -14,6 +14,7 @@ from spanledger_collector.export.migrate import migrate
 from spanledger_collector.export.seen import SeenKeys
 from spanledger_collector.export.store import Result, Store, open_embedded
 from spanledger_collector.merge.keys import match_key
+from spanledger_collector.merge.settle import MatchWindow
 from spanledger_collector.model import Fact
 from spanledger_collector.pipeline import Pipeline
 from spanledger_collector.price import Catalogue
@@ -22,7 +23,7 @@ from spanledger_collector.receive.files import read_requests
 SECOND_NS = 10**9
 START_NS = 1_795_000_000 * SECOND_NS
 CALL = Fact(
-    "t1", "s1", started_at_ns=START_NS, ended_at_ns=START_NS + 5 * SECOND_NS, kind="llm", response_id="r1",
+    "t1", "s1", started_at_ns=START_NS, ended_at_ns=START_NS + 5 * SECOND_NS, kind="llm", response_id="resp_68f1c2",
     request_model="gpt-4.1", input_tokens=7,
 )  # fmt: skip
 LONG = CALL._replace(span_id="s2", input_tokens=8, ended_at_ns=START_NS + 7200 * SECOND_NS)
@@ -45,15 +46,16 @@ def test_what_was_written_may_be_there_and_nothing_else(store: Store, stored_bef
     if stored_before:
         seen = SeenKeys(store)
     assert seen.traces(["t1", "t2"]) == ["t1"]
-    assert seen.responses(["r1", "r2"]) == ["r1"]
+    assert seen.responses(["resp_68f1c2", "r2"]) == ["resp_68f1c2"]
     key, long_key = match_key(CALL), match_key(LONG)
-    here = (key, START_NS, START_NS + SECOND_NS)
-    just_after = (key, START_NS + 5 * SECOND_NS + 10**7, START_NS + 6 * SECOND_NS)
-    next_day = (key, START_NS + 86_400 * SECOND_NS, START_NS + 86_401 * SECOND_NS)
-    of_the_long_one = (long_key, START_NS + 3600 * SECOND_NS, START_NS + 3601 * SECOND_NS)
-    whole_day = (key, START_NS - 43_200 * SECOND_NS, START_NS + 43_200 * SECOND_NS)
-    unknown = (key + 1, START_NS, START_NS + SECOND_NS)
-    asked = [here, just_after, next_day, of_the_long_one, whole_day, unknown]
+    here = MatchWindow(key, START_NS, START_NS + SECOND_NS, unidentified=False)
+    just_after = here._replace(start_ns=CALL.ended_at_ns + 10**7, end_ns=CALL.ended_at_ns + SECOND_NS)
+    next_day = here._replace(start_ns=START_NS + 86_400 * SECOND_NS, end_ns=START_NS + 86_401 * SECOND_NS)
+    of_the_long_one = MatchWindow(long_key, START_NS + 3600 * SECOND_NS, START_NS + 3601 * SECOND_NS, False)
+    whole_day = here._replace(start_ns=START_NS - 43_200 * SECOND_NS, end_ns=START_NS + 43_200 * SECOND_NS)
+    unknown = here._replace(match_key=key + 1)
+    of_no_id = here._replace(unidentified=True)
+    asked = [here, just_after, next_day, of_the_long_one, whole_day, unknown, of_no_id]
     assert seen.windows(asked) == [here, just_after, of_the_long_one, whole_day]
 
 

@@ -12,10 +12,11 @@ from spanledger_collector.export.store import Store
 from spanledger_collector.merge import LedgerRow
 from spanledger_collector.merge.copies import CONTAINMENT_TOLERANCE_NS
 from spanledger_collector.merge.fold import NS_PER_DAY
-from spanledger_collector.merge.keys import match_key, variant
+from spanledger_collector.merge.keys import WEAK_RESPONSE_ID, match_key, variant
 from spanledger_collector.merge.settle import MatchWindow, SpanPlace
 from spanledger_collector.model import FACT_FIELDS, REPRICING_BITS, Fact, Resource
 from spanledger_collector.normalise import context
+from spanledger_collector.rolled_days import RolledDays, neighbours
 
 _IDS_PER_QUERY = 2_000
 """Keeps a statement well below ClickHouse's `max_query_size` (256 KiB)."""
@@ -36,6 +37,7 @@ class Ledger:
         """``seen`` spares questions; it is to be left out where others write to the store."""
         self._store = store
         self._seen = seen
+        self._rolled_days = RolledDays(store)
 
     def write_spans(self, blocks: bytes) -> None:
         """Insert rows of ``otel_traces``, given in the Native format."""
@@ -43,6 +45,9 @@ class Ledger:
 
     def write_rows(self, rows: Collection[LedgerRow]) -> None:
         """Insert rows of ``calls``; of rows with the same key ClickHouse keeps the one with the highest version."""
+        self._rolled_days.give_up(
+            {row.key[0] for row in rows} | neighbours(row.call.started_at_ns for row in rows if row.call)
+        )
         self._insert(
             CALLS,
             [(*row.call, row.version << REPRICING_BITS, 0) if row.call else _deleted(row) for row in rows],
@@ -79,20 +84,18 @@ class Ledger:
             return
         by_key: dict[int, list[MatchWindow]] = {}
         for window in windows:
-            by_key.setdefault(window[0], []).append(window)
-        earliest = min(window[1] for window in windows) - CONTAINMENT_TOLERANCE_NS
-        latest = max(window[2] for window in windows) + CONTAINMENT_TOLERANCE_NS
+            by_key.setdefault(window.match_key, []).append(window)
+        earliest_ns = min(window.start_ns for window in windows) - CONTAINMENT_TOLERANCE_NS
+        latest_ns = max(window.end_ns for window in windows) + CONTAINMENT_TOLERANCE_NS
         condition = (
             "match_key IN {ids:Array(UInt64)}"
-            f" AND started_at <= fromUnixTimestamp64Nano({latest}, 'UTC')"
-            f" AND ended_at >= fromUnixTimestamp64Nano({earliest}, 'UTC')"
+            f" AND started_at <= fromUnixTimestamp64Nano({latest_ns}, 'UTC')"
+            f" AND ended_at >= fromUnixTimestamp64Nano({earliest_ns}, 'UTC')"
         )
+        if all(window.unidentified for window in windows):
+            condition += f" AND match(response_id, '{WEAK_RESPONSE_ID}')"
         for fact in self._facts_in(condition, by_key):
-            if any(
-                fact.started_at_ns <= end + CONTAINMENT_TOLERANCE_NS
-                and fact.ended_at_ns >= start - CONTAINMENT_TOLERANCE_NS
-                for _, start, end in by_key[match_key(fact)]
-            ):
+            if any(window.holds(fact) for window in by_key[match_key(fact)]):
                 yield fact
 
     def spans_as_context(self, places: Collection[SpanPlace]) -> Iterator[Fact]:

@@ -6,7 +6,6 @@ from collections.abc import Collection, Iterable
 from typing import Any
 
 from spanledger_collector.merge import LedgerRow
-from spanledger_collector.merge.copies import CONTAINMENT_TOLERANCE_NS
 from spanledger_collector.merge.fold import RowKey
 from spanledger_collector.merge.keys import match_key
 from spanledger_collector.merge.settle import MatchWindow, SpanPlace
@@ -57,12 +56,7 @@ class MemoryLedger:
         return [
             fact
             for fact in self.facts
-            if any(
-                key == match_key(fact)
-                and fact.started_at_ns <= end + CONTAINMENT_TOLERANCE_NS
-                and fact.ended_at_ns >= start - CONTAINMENT_TOLERANCE_NS
-                for key, start, end in windows
-            )
+            if any(window.match_key == match_key(fact) and window.holds(fact) for window in windows)
         ]
 
     def spans_as_context(self, places: Collection[SpanPlace]) -> Iterable[Fact]:

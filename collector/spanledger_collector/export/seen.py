@@ -12,7 +12,7 @@ from zlib import crc32
 
 from spanledger_collector.export.store import Store
 from spanledger_collector.merge.copies import CONTAINMENT_TOLERANCE_NS
-from spanledger_collector.merge.keys import match_key
+from spanledger_collector.merge.keys import WEAK_RESPONSE_ID, match_key, response_key
 from spanledger_collector.merge.settle import MatchWindow
 from spanledger_collector.model import Fact
 
@@ -30,7 +30,8 @@ _STORED_KEYS = (
     "SELECT CRC32(concat('r', response_id)) AS checksum FROM facts WHERE response_id != ''",
     f"WITH bitShiftRight(toUnixTimestamp64Nano(started_at), {_SLICE_SHIFT}) AS first, "  # noqa: S608 - our own numbers
     f"bitShiftRight(toUnixTimestamp64Nano(ended_at), {_SLICE_SHIFT}) AS last "
-    "SELECT CRC32(concat('m', toString(match_key), '/', slice)) AS checksum FROM facts "
+    f"SELECT CRC32(concat(if(match(response_id, '{WEAK_RESPONSE_ID}'), 'm', 'i'), "
+    "toString(match_key), '/', slice)) AS checksum FROM facts "
     f"ARRAY JOIN if(last - first < {_MAX_SLICES}, arrayMap(n -> toString(n), range(first, last + 1)), ['']) AS slice "
     "WHERE match_key != 0",
 )
@@ -40,6 +41,7 @@ _WORDS_OF = (
     "FROM ({}) GROUP BY word"
 )
 _WORD = struct.Struct("<IQ")
+_BOTH = (False, True)
 
 
 class SeenKeys:
@@ -62,7 +64,7 @@ class SeenKeys:
 
     def windows(self, windows: Iterable[MatchWindow]) -> list[MatchWindow]:
         """Those that a fact may match."""
-        return [window for window in windows if self._may_match(*window)]
+        return [window for window in windows if self._may_match(window)]
 
     def add(self, facts: Iterable[Fact]) -> None:
         """Remember facts; before they are written, so that none is stored and not known."""
@@ -72,12 +74,19 @@ class SeenKeys:
                 self._add(f"r{fact.response_id}")
             key = match_key(fact)
             if key:
-                for name in _slices(key, fact.started_at_ns, fact.ended_at_ns) or (_always(key),):
-                    self._add(name)
+                name = _name(key, response_key(fact.response_id) != "")
+                numbers = _slices(fact.started_at_ns, fact.ended_at_ns)
+                for slice_name in [f"{name}{number}" for number in numbers] or (name,):
+                    self._add(slice_name)
 
-    def _may_match(self, key: int, start_ns: int, end_ns: int) -> bool:
-        slices = _slices(key, start_ns - CONTAINMENT_TOLERANCE_NS, end_ns + CONTAINMENT_TOLERANCE_NS)
-        return not slices or self._may_have(_always(key)) or any(map(self._may_have, slices))
+    def _may_match(self, window: MatchWindow) -> bool:
+        numbers = _slices(window.start_ns - CONTAINMENT_TOLERANCE_NS, window.end_ns + CONTAINMENT_TOLERANCE_NS)
+        names = [_name(window.match_key, identified) for identified in ((False,) if window.unidentified else _BOTH)]
+        return (
+            not numbers
+            or any(map(self._may_have, names))
+            or any(self._may_have(f"{name}{number}") for name in names for number in numbers)
+        )
 
     def _add(self, name: str) -> None:
         position = crc32(name.encode()) >> _SPARE_BITS
@@ -88,11 +97,11 @@ class SeenKeys:
         return bool(self._words[position // _WORD_BITS] >> position % _WORD_BITS & 1)
 
 
-def _slices(key: int, start_ns: int, end_ns: int) -> list[str]:
-    """The names of the key in the slices of an interval; none for one that is too long to be sliced."""
+def _slices(start_ns: int, end_ns: int) -> range:
+    """The numbers of the slices of an interval; none for one that is too long to be sliced."""
     first, last = start_ns >> _SLICE_SHIFT, end_ns >> _SLICE_SHIFT
-    return [f"m{key}/{number}" for number in range(first, last + 1)] if last - first < _MAX_SLICES else []
+    return range(first, last + 1) if last - first < _MAX_SLICES else range(0)
 
 
-def _always(key: int) -> str:
-    return f"m{key}/"
+def _name(key: int, identified: bool) -> str:
+    return f"{'i' if identified else 'm'}{key}/"

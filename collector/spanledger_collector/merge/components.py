@@ -47,13 +47,27 @@ def _links(by_trace: dict[str, list[Fact]]) -> Iterator[tuple[str, str]]:
 
 
 def _overlapping(matching: list[Fact]) -> Iterator[tuple[str, str]]:
-    """Links between calls that run one into the other's time, where at least one of them lacks a response id."""
+    """Links between calls that run one into the other's time, where at least one of the two lacks a response id."""
     if len(matching) < 2 or all(response_key(fact.response_id) for fact in matching):
         return
     matching.sort(key=lambda fact: fact.started_at_ns)
-    latest = matching[0]
-    for fact in matching[1:]:
-        if fact.started_at_ns <= latest.ended_at_ns + CONTAINMENT_TOLERANCE_NS:
-            yield latest.trace_id, fact.trace_id
-        if fact.ended_at_ns > latest.ended_at_ns:
-            latest = fact
+    # Calls without an id that overlap are linked, so that of them the one that ends last stands for all; of those with
+    # an id each has to be kept until one without has linked them.
+    unidentified: Fact | None = None
+    identified: list[Fact] = []
+    for fact in matching:
+        earliest_ns = fact.started_at_ns - CONTAINMENT_TOLERANCE_NS
+        if unidentified and unidentified.ended_at_ns >= earliest_ns:
+            yield unidentified.trace_id, fact.trace_id
+        if response_key(fact.response_id):
+            identified.append(fact)
+            continue
+        running = [other for other in identified if other.ended_at_ns >= earliest_ns]
+        yield from ((other.trace_id, fact.trace_id) for other in running)
+        identified = [max(running, key=_ended_at_ns)] if running else []
+        if not unidentified or fact.ended_at_ns > unidentified.ended_at_ns:
+            unidentified = fact
+
+
+def _ended_at_ns(fact: Fact) -> int:
+    return fact.ended_at_ns

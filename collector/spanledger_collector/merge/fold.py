@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Collection, Iterable
+from collections.abc import Collection, Iterable, Sequence
 from operator import attrgetter
 from typing import Any, NamedTuple
 
@@ -32,11 +32,13 @@ class LedgerRow(NamedTuple):
     """A row of ``calls`` as it is to stand: a call, or ``None`` for an identity that no call has (any more).
 
     ``version`` is the number of facts the row was made from; facts only grow, so a later state never has a smaller one.
+    ``copies`` are the facts that are this call, in no order; they are not stored with it.
     """
 
     key: RowKey
     call: Call | None
     version: int
+    copies: Sequence[Fact] = ()
 
 
 def fold(facts: Collection[Fact]) -> dict[RowKey, LedgerRow]:
@@ -45,9 +47,9 @@ def fold(facts: Collection[Fact]) -> dict[RowKey, LedgerRow]:
     for component in components(set(facts)):
         version = len(component)
         calls = _calls(_one_per_span(component))
-        for call in calls:
+        for call, copies in calls:
             key = (call.started_at_ns // NS_PER_DAY, call.call_id)
-            rows[key] = LedgerRow(key, call, version)
+            rows[key] = LedgerRow(key, call, version, copies)
         identified = [fact for fact in component if fact.kind not in ("agent", "context") or is_hosted(fact)]
         # As many as there are calls: each is one by itself, under its own identity.
         if len(identified) > len(calls):
@@ -72,10 +74,10 @@ def _fullness(fact: Fact) -> tuple[bool, int, int, int]:
     return (fact.kind != "context", known, fact.ended_at_ns, variant(fact))
 
 
-def _calls(facts: list[Fact]) -> list[Call]:
+def _calls(facts: list[Fact]) -> list[tuple[Call, Group]]:
     traces = Traces(facts)
     groups = (*group_calls(facts, traces), *group_hosted(facts, traces), *group_tools(facts, traces))
-    return [_call(group, traces) for group in groups]
+    return [(_call(group, traces), group) for group in groups]
 
 
 def _call(group: Group, traces: Traces) -> Call:

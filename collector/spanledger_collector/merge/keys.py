@@ -19,9 +19,10 @@ _AGREED_BY = {
 }
 """What the copies of a call agree on where their dialect cannot have them agree on model and counts."""
 
-_WEAK_RESPONSE_ID = re.compile(r"(chatcmpl|cmpl|resp|msg)?[-_]?\d{0,6}$")
+WEAK_RESPONSE_ID = "^(chatcmpl|cmpl|resp|msg)?[-_]?[0-9]{0,6}$"
 """Ids with too little in them to be unique (Ollama draws ``chatcmpl-`` and up to three digits): not an identity."""
 
+_is_weak = re.compile(WEAK_RESPONSE_ID).fullmatch
 _VENDOR_PREFIX = re.compile(r"^(.*/|((us|eu|apac|global)\.)?[a-z]+\.(?=[a-z]))")
 _VERSION_SUFFIX = re.compile(r"([-@](\d{8}|\d{4}-\d{2}-\d{2}|latest|v\d+(:\d+)?)|:\d+)+$")
 
@@ -59,7 +60,7 @@ def response_key(response_id: str) -> str:
     Providers' ids carry their family (``chatcmpl-``, ``msg_``, ``resp_``) and enough randomness; the provider's name is
     left out because copies of one call disagree on it (a gateway's name, a framework's, none).
     """
-    return "" if _WEAK_RESPONSE_ID.match(response_id) else response_id
+    return "" if _is_weak(response_id) else response_id
 
 
 def match_key(fact: Fact) -> int:

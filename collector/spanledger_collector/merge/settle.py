@@ -7,18 +7,35 @@ facts are new again and lead to the same rows with the same versions; nothing is
 from __future__ import annotations
 
 from collections.abc import Callable, Collection, Iterable, Mapping
-from dataclasses import dataclass
-from typing import Protocol
+from dataclasses import dataclass, field
+from typing import NamedTuple, Protocol
 
-from spanledger_collector.merge.fold import LedgerRow, fold
+from spanledger_collector.merge.copies import CONTAINMENT_TOLERANCE_NS
+from spanledger_collector.merge.fold import LedgerRow, RowKey, fold
 from spanledger_collector.merge.keys import is_hosted, match_key, response_key
 from spanledger_collector.model import BILLABLE, Fact
 
 MAX_WANTED_PARENTS = 200_000
 """Parents that have not arrived and are still watched for; the oldest are given up first."""
 
-MatchWindow = tuple[int, int, int]
-"""A match key, and the interval (nanoseconds since the epoch) in which calls with that key are of interest."""
+
+class MatchWindow(NamedTuple):
+    """Calls that are of interest: of one match key, in an interval of nanoseconds since the epoch."""
+
+    match_key: int
+    start_ns: int
+    end_ns: int
+    unidentified: bool
+    """Only those without a response id: two calls that have one are told apart by it."""
+
+    def holds(self, fact: Fact) -> bool:
+        """Whether ``fact``, of the same match key, is of interest."""
+        return (
+            fact.started_at_ns <= self.end_ns + CONTAINMENT_TOLERANCE_NS
+            and fact.ended_at_ns >= self.start_ns - CONTAINMENT_TOLERANCE_NS
+            and not (self.unidentified and response_key(fact.response_id))
+        )
+
 
 SpanPlace = tuple[str, str]
 """Trace id and span id."""
@@ -34,7 +51,7 @@ class FactStore(Protocol):
         """All facts with one of these response ids."""
 
     def facts_matching(self, windows: Collection[MatchWindow]) -> Iterable[Fact]:
-        """All calls with one of these match keys whose interval touches the window of the key."""
+        """All calls that one of these windows holds."""
 
     def spans_as_context(self, places: Collection[SpanPlace]) -> Iterable[Fact]:
         """Context facts made of plain spans that arrived earlier, as far as they are still kept."""
@@ -45,10 +62,15 @@ class FactStore(Protocol):
 
 @dataclass(slots=True, frozen=True)
 class Settlement:
-    """What to write, in this order: the rows that change, and the facts they follow from."""
+    """What to write, in this order: the rows that change, and the facts they follow from.
+
+    ``before`` and ``after`` are all rows of what bears on the new facts: without them, and with them.
+    """
 
     rows: list[LedgerRow]
     facts: list[Fact]
+    before: Mapping[RowKey, LedgerRow] = field(default_factory=dict)
+    after: Mapping[RowKey, LedgerRow] = field(default_factory=dict)
 
 
 class Settler:
@@ -75,7 +97,7 @@ class Settler:
         rows.extend(
             LedgerRow(key, None, old.version + 1) for key, old in before.items() if key not in after and old.call
         )
-        return Settlement(rows, list(known - stored))
+        return Settlement(rows, list(known - stored), before, after)
 
     def _related(self, facts: set[Fact]) -> set[Fact]:
         """The stored facts that bear on ``facts``, or on what bears on them."""
@@ -89,7 +111,7 @@ class Settler:
             traces = {fact.trace_id for fact in frontier} - seen_traces
             identified = (*calls, *filter(is_hosted, frontier))
             responses = {key for fact in identified if (key := response_key(fact.response_id))} - seen_responses
-            windows = {(match_key(f), f.started_at_ns, f.ended_at_ns) for f in calls} - seen_windows
+            windows = set(map(_window, calls)) - seen_windows
             seen_traces |= traces
             seen_responses |= responses
             seen_windows |= windows
@@ -128,6 +150,10 @@ class Settler:
         self._wanted.update(dict.fromkeys(places))
         for place in list(self._wanted)[: max(0, len(self._wanted) - MAX_WANTED_PARENTS)]:
             del self._wanted[place]
+
+
+def _window(call: Fact) -> MatchWindow:
+    return MatchWindow(match_key(call), call.started_at_ns, call.ended_at_ns, bool(response_key(call.response_id)))
 
 
 def _parent(fact: Fact) -> SpanPlace | None:
