@@ -26,24 +26,23 @@
 --   agent model calls calls_with_hits total_input_tokens total_cache_read_tokens total_cache_write_tokens
 --   cache_hit_share reads_per_write
 SELECT
-    if(c.agent = '', '(no agent)', c.agent) AS agent,
-    c.provider AS provider,
-    coalesce(nullIf(c.response_model, ''), nullIf(c.request_model, ''), '(no model)') AS model,
-    count() AS calls,
-    countIf(c.cache_read_tokens > 0) AS calls_with_hits,
-    sum(assumeNotNull(c.input_tokens)) AS total_input_tokens,
-    sum(coalesce(c.cache_read_tokens, 0)) AS total_cache_read_tokens,
-    sum(coalesce(c.cache_write_tokens, 0)) AS total_cache_write_tokens,
+    if(g.agent = '', '(no agent)', g.agent) AS agent,
+    g.provider AS provider,
+    coalesce(nullIf(g.response_model, ''), nullIf(g.request_model, ''), '(no model)') AS model,
+    sum(g.calls) AS calls,
+    sum(g.calls_with_hits) AS calls_with_hits,
+    sum(assumeNotNull(g.input_tokens)) AS total_input_tokens,
+    sum(coalesce(g.cache_read_tokens, 0)) AS total_cache_read_tokens,
+    sum(coalesce(g.cache_write_tokens, 0)) AS total_cache_write_tokens,
     total_input_tokens - total_cache_read_tokens - total_cache_write_tokens AS total_uncached_tokens,
     total_cache_read_tokens / nullIf(total_input_tokens, 0) AS cache_hit_share,
     total_cache_read_tokens / nullIf(total_cache_write_tokens, 0) AS reads_per_write
-FROM calls AS c FINAL
-WHERE c.started_at >= {since:DateTime64(9, 'UTC')} AND c.started_at < {until:DateTime64(9, 'UTC')}
-  AND ({team:String} = '' OR c.team = {team:String})
-  AND ({agent:String} = '' OR c.agent = {agent:String})
-  AND ({user:String} = '' OR c.user = {user:String})
-  AND ({task:String} = '' OR c.task = {task:String})
-  AND ({model:String} = '' OR c.request_model = {model:String} OR c.response_model = {model:String})
-  AND c.kind = 'llm' AND c.input_tokens IS NOT NULL
+FROM call_groups(since = {since:DateTime64(9, 'UTC')}, until = {until:DateTime64(9, 'UTC')}) AS g
+WHERE ({team:String} = '' OR g.team = {team:String})
+  AND ({agent:String} = '' OR g.agent = {agent:String})
+  AND ({user:String} = '' OR g.user = {user:String})
+  AND ({task:String} = '' OR g.task = {task:String})
+  AND ({model:String} = '' OR g.request_model = {model:String} OR g.response_model = {model:String})
+  AND g.kind = 'llm' AND g.told_input
 GROUP BY agent, provider, model
 ORDER BY total_input_tokens DESC, agent, provider, model

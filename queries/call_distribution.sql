@@ -28,32 +28,29 @@
 --   agent runs agent_calls_per_run call_type calls calls_per_run call_share errors total_cost_usd
 --   unpriced_calls
 WITH
-    c.kind != 'tool' AND c.cost_usd IS NULL AS is_unpriced,
-    coalesce(c.input_tokens + c.output_tokens, c.input_tokens, c.output_tokens) AS known_tokens,
-    if(c.request_model = '', c.response_model, c.request_model) AS model_name,
-    if(c.task = '', concat('trace ', c.trace_id), concat('task ', c.task)) AS run,
+    g.kind != 'tool' AND NOT g.is_priced AS is_unpriced,
+    if(g.request_model = '', g.response_model, g.request_model) AS model_name,
     typed AS (
         SELECT
-            if(c.agent = '', '(no agent)', c.agent) AS agent_name,
-            c.kind AS call_kind,
+            if(g.agent = '', '(no agent)', g.agent) AS agent_name,
+            g.kind AS call_kind,
             multiIf(
-                c.kind != 'tool', trimRight(concat(c.operation, ' ', model_name)),
-                c.tool_name = '', '(unnamed tool)',
-                c.tool_name
+                g.kind != 'tool', trimRight(concat(g.operation, ' ', model_name)),
+                g.tool_name = '', '(unnamed tool)',
+                g.tool_name
             ) AS type_name,
-            uniqExactState(run) AS run_state,
-            count() AS type_calls,
-            countIf(c.status = 'error') AS type_errors,
-            sum(c.cost_usd) AS type_cost_usd,
-            countIf(is_unpriced) AS type_unpriced_calls,
-            if(type_unpriced_calls = 0, 0, sumIf(known_tokens, is_unpriced)) AS type_unpriced_tokens
-        FROM calls AS c FINAL
-        WHERE c.started_at >= {since:DateTime64(9, 'UTC')} AND c.started_at < {until:DateTime64(9, 'UTC')}
-          AND ({team:String} = '' OR c.team = {team:String})
-          AND ({agent:String} = '' OR c.agent = {agent:String})
-          AND ({user:String} = '' OR c.user = {user:String})
-          AND ({task:String} = '' OR c.task = {task:String})
-          AND ({model:String} = '' OR c.request_model = {model:String} OR c.response_model = {model:String})
+            uniqExactState(g.run_key) AS run_state,
+            sum(g.calls) AS type_calls,
+            sumIf(g.calls, g.status = 'error') AS type_errors,
+            sum(g.cost_usd) AS type_cost_usd,
+            sumIf(g.calls, is_unpriced) AS type_unpriced_calls,
+            if(type_unpriced_calls = 0, 0, sumIf(g.known_tokens, is_unpriced)) AS type_unpriced_tokens
+        FROM call_groups(since = {since:DateTime64(9, 'UTC')}, until = {until:DateTime64(9, 'UTC')}) AS g
+        WHERE ({team:String} = '' OR g.team = {team:String})
+          AND ({agent:String} = '' OR g.agent = {agent:String})
+          AND ({user:String} = '' OR g.user = {user:String})
+          AND ({task:String} = '' OR g.task = {task:String})
+          AND ({model:String} = '' OR g.request_model = {model:String} OR g.response_model = {model:String})
         GROUP BY agent_name, call_kind, type_name
     )
 SELECT
@@ -72,4 +69,4 @@ SELECT
     type_unpriced_tokens AS unpriced_tokens
 FROM typed
 WINDOW of_agent AS (PARTITION BY agent_name)
-ORDER BY agent_calls_per_run DESC, agent, calls DESC, call_type
+ORDER BY agent_calls_per_run DESC, agent, calls DESC, call_type, kind

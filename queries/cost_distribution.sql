@@ -21,22 +21,20 @@ WITH
     [1, 2, 5, 10] AS mantissas,
     task_cost AS (
         SELECT
-            if(c.agent = '', '(no agent)', c.agent) AS agent_name,
-            c.task AS task_name,
-            sum(c.cost_usd) AS task_cost_usd,
+            if(g.agent = '', '(no agent)', g.agent) AS agent_name,
+            sum(g.cost_usd) AS task_cost_usd,
             toInt32(floor(log10(toFloat64(greatest(coalesce(task_cost_usd, 0), toDecimal64('0.000000000001', 12))))
                 + 0.0000000001)) AS exponent,
             toFloat64(coalesce(task_cost_usd, 0)) / exp10(exponent) AS leading,
             multiIf(leading < 2, 1, leading < 5, 2, 3) AS place
-        FROM calls AS c FINAL
-        WHERE c.started_at >= {since:DateTime64(9, 'UTC')} AND c.started_at < {until:DateTime64(9, 'UTC')}
-          AND ({team:String} = '' OR c.team = {team:String})
-          AND ({agent:String} = '' OR c.agent = {agent:String})
-          AND ({user:String} = '' OR c.user = {user:String})
-          AND ({task:String} = '' OR c.task = {task:String})
-          AND ({model:String} = '' OR c.request_model = {model:String} OR c.response_model = {model:String})
-          AND c.task != ''
-        GROUP BY agent_name, task_name
+        FROM call_groups(since = {since:DateTime64(9, 'UTC')}, until = {until:DateTime64(9, 'UTC')}) AS g
+        WHERE ({team:String} = '' OR g.team = {team:String})
+          AND ({agent:String} = '' OR g.agent = {agent:String})
+          AND ({user:String} = '' OR g.user = {user:String})
+          AND ({task:String} = '' OR g.task = {task:String})
+          AND ({model:String} = '' OR g.request_model = {model:String} OR g.response_model = {model:String})
+          AND g.names_task
+        GROUP BY agent_name, g.run_key
         HAVING task_cost_usd > 0
     )
 SELECT

@@ -28,36 +28,34 @@
 --   agent tasks average_cost_usd p50_cost_usd p95_cost_usd max_cost_usd calls_per_task
 --   calls_without_task total_cost_usd unpriced_calls
 WITH
-    c.kind != 'tool' AND c.cost_usd IS NULL AS is_unpriced,
-    coalesce(c.input_tokens + c.output_tokens, c.input_tokens, c.output_tokens) AS known_tokens,
+    g.kind != 'tool' AND NOT g.is_priced AS is_unpriced,
     task_cost AS (
         SELECT
-            if(c.agent = '', '(no agent)', c.agent) AS agent_name,
-            c.task AS task_name,
-            count() AS task_calls,
-            sum(c.cost_usd) AS task_cost_usd,
-            countIf(is_unpriced) AS task_unpriced_calls,
-            sumIf(known_tokens, is_unpriced) AS task_unpriced_tokens
-        FROM calls AS c FINAL
-        WHERE c.started_at >= {since:DateTime64(9, 'UTC')} AND c.started_at < {until:DateTime64(9, 'UTC')}
-          AND ({team:String} = '' OR c.team = {team:String})
-          AND ({agent:String} = '' OR c.agent = {agent:String})
-          AND ({user:String} = '' OR c.user = {user:String})
-          AND ({task:String} = '' OR c.task = {task:String})
-          AND ({model:String} = '' OR c.request_model = {model:String} OR c.response_model = {model:String})
-        GROUP BY agent_name, task_name
+            if(g.agent = '', '(no agent)', g.agent) AS agent_name,
+            g.names_task AS names_task,
+            sum(g.calls) AS task_calls,
+            sum(g.cost_usd) AS task_cost_usd,
+            sumIf(g.calls, is_unpriced) AS task_unpriced_calls,
+            sumIf(g.known_tokens, is_unpriced) AS task_unpriced_tokens
+        FROM call_groups(since = {since:DateTime64(9, 'UTC')}, until = {until:DateTime64(9, 'UTC')}) AS g
+        WHERE ({team:String} = '' OR g.team = {team:String})
+          AND ({agent:String} = '' OR g.agent = {agent:String})
+          AND ({user:String} = '' OR g.user = {user:String})
+          AND ({task:String} = '' OR g.task = {task:String})
+          AND ({model:String} = '' OR g.request_model = {model:String} OR g.response_model = {model:String})
+        GROUP BY agent_name, g.run_key, names_task
     )
 SELECT
     agent_name AS agent,
-    countIf(task_name != '') AS tasks,
-    countIf(task_name != '' AND task_cost_usd IS NOT NULL) AS priced_tasks,
-    sumIf(task_cost_usd, task_name != '') / nullIf(priced_tasks, 0) AS average_cost_usd,
-    quantileExactIf(0.5)(task_cost_usd, task_name != '') AS p50_cost_usd,
-    quantileExactIf(0.95)(task_cost_usd, task_name != '') AS p95_cost_usd,
-    maxIf(task_cost_usd, task_name != '') AS max_cost_usd,
-    sumIf(task_calls, task_name != '') / nullIf(tasks, 0) AS calls_per_task,
-    sumIf(task_calls, task_name = '') AS calls_without_task,
-    sumIf(task_cost_usd, task_name = '') AS cost_without_task_usd,
+    countIf(names_task) AS tasks,
+    countIf(names_task AND task_cost_usd IS NOT NULL) AS priced_tasks,
+    sumIf(task_cost_usd, names_task) / nullIf(priced_tasks, 0) AS average_cost_usd,
+    quantileExactIf(0.5)(task_cost_usd, names_task) AS p50_cost_usd,
+    quantileExactIf(0.95)(task_cost_usd, names_task) AS p95_cost_usd,
+    maxIf(task_cost_usd, names_task) AS max_cost_usd,
+    sumIf(task_calls, names_task) / nullIf(tasks, 0) AS calls_per_task,
+    sumIf(task_calls, NOT names_task) AS calls_without_task,
+    sumIf(task_cost_usd, NOT names_task) AS cost_without_task_usd,
     sum(task_cost_usd) AS total_cost_usd,
     sum(task_unpriced_calls) AS unpriced_calls,
     if(unpriced_calls = 0, 0, sum(task_unpriced_tokens)) AS unpriced_tokens

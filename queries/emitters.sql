@@ -31,20 +31,19 @@ SELECT
     arrayStringConcat(arraySort(groupUniqArrayArray(20)(e.unread)), ', ') AS unread_attributes
 FROM (
     SELECT
-        c.service AS service,
-        c.dialect AS dialect,
-        count() AS rows_in_ledger,
-        countIf(c.kind != 'tool' AND c.usage_status = 'missing' AND c.price_status != 'not_billed') AS rows_without_usage,
+        g.service AS service,
+        g.dialect AS dialect,
+        sum(g.calls) AS rows_in_ledger,
+        sumIf(g.calls, g.kind != 'tool' AND g.usage_status = 'missing' AND g.price_status != 'not_billed') AS rows_without_usage,
         0 AS spans_of_calls,
         0 AS spans_of_wrappers,
         emptyArrayString() AS unread
-    FROM calls AS c FINAL
-    WHERE c.started_at >= {since:DateTime64(9, 'UTC')} AND c.started_at < {until:DateTime64(9, 'UTC')}
-      AND ({team:String} = '' OR c.team = {team:String})
-      AND ({agent:String} = '' OR c.agent = {agent:String})
-      AND ({user:String} = '' OR c.user = {user:String})
-      AND ({task:String} = '' OR c.task = {task:String})
-      AND ({model:String} = '' OR c.request_model = {model:String} OR c.response_model = {model:String})
+    FROM call_groups(since = {since:DateTime64(9, 'UTC')}, until = {until:DateTime64(9, 'UTC')}) AS g
+    WHERE ({team:String} = '' OR g.team = {team:String})
+      AND ({agent:String} = '' OR g.agent = {agent:String})
+      AND ({user:String} = '' OR g.user = {user:String})
+      AND ({task:String} = '' OR g.task = {task:String})
+      AND ({model:String} = '' OR g.request_model = {model:String} OR g.response_model = {model:String})
     GROUP BY service, dialect
     UNION ALL
     SELECT

@@ -25,31 +25,29 @@
 -- table:
 --   kind name error_type agent failed_calls tasks total_cost_usd unpriced_calls last_seen_at
 WITH
-    c.kind != 'tool' AND c.cost_usd IS NULL AS is_unpriced,
-    coalesce(c.input_tokens + c.output_tokens, c.input_tokens, c.output_tokens) AS known_tokens
+    g.kind != 'tool' AND NOT g.is_priced AS is_unpriced
 SELECT
-    c.kind AS kind,
+    g.kind AS kind,
     multiIf(
-        c.kind != 'tool', coalesce(nullIf(c.request_model, ''), nullIf(c.response_model, ''), '(no model)'),
-        c.tool_name = '', '(unnamed tool)',
-        c.tool_name
+        g.kind != 'tool', coalesce(nullIf(g.request_model, ''), nullIf(g.response_model, ''), '(no model)'),
+        g.tool_name = '', '(unnamed tool)',
+        g.tool_name
     ) AS name,
-    if(c.error_type = '', '(not told)', c.error_type) AS error_type,
-    if(c.agent = '', '(no agent)', c.agent) AS agent,
-    count() AS failed_calls,
-    uniqExactIf(c.task, c.task != '') AS tasks,
-    sum(c.cost_usd) AS total_cost_usd,
-    countIf(is_unpriced) AS unpriced_calls,
-    if(unpriced_calls = 0, 0, sumIf(known_tokens, is_unpriced)) AS unpriced_tokens,
-    concat(replaceOne(toString(min(c.started_at)), ' ', 'T'), 'Z') AS first_seen_at,
-    concat(replaceOne(toString(max(c.started_at)), ' ', 'T'), 'Z') AS last_seen_at
-FROM calls AS c FINAL
-WHERE c.started_at >= {since:DateTime64(9, 'UTC')} AND c.started_at < {until:DateTime64(9, 'UTC')}
-  AND ({team:String} = '' OR c.team = {team:String})
-  AND ({agent:String} = '' OR c.agent = {agent:String})
-  AND ({user:String} = '' OR c.user = {user:String})
-  AND ({task:String} = '' OR c.task = {task:String})
-  AND ({model:String} = '' OR c.request_model = {model:String} OR c.response_model = {model:String})
-  AND c.status = 'error'
+    if(g.error_type = '', '(not told)', g.error_type) AS error_type,
+    if(g.agent = '', '(no agent)', g.agent) AS agent,
+    sum(g.calls) AS failed_calls,
+    uniqExactIf(g.run_key, g.names_task) AS tasks,
+    sum(g.cost_usd) AS total_cost_usd,
+    sumIf(g.calls, is_unpriced) AS unpriced_calls,
+    if(unpriced_calls = 0, 0, sumIf(g.known_tokens, is_unpriced)) AS unpriced_tokens,
+    concat(replaceOne(toString(min(g.first_started_at)), ' ', 'T'), 'Z') AS first_seen_at,
+    concat(replaceOne(toString(max(g.last_started_at)), ' ', 'T'), 'Z') AS last_seen_at
+FROM call_groups(since = {since:DateTime64(9, 'UTC')}, until = {until:DateTime64(9, 'UTC')}) AS g
+WHERE ({team:String} = '' OR g.team = {team:String})
+  AND ({agent:String} = '' OR g.agent = {agent:String})
+  AND ({user:String} = '' OR g.user = {user:String})
+  AND ({task:String} = '' OR g.task = {task:String})
+  AND ({model:String} = '' OR g.request_model = {model:String} OR g.response_model = {model:String})
+  AND g.status = 'error'
 GROUP BY kind, name, error_type, agent
 ORDER BY failed_calls DESC, kind, name, error_type, agent

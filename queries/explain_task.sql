@@ -28,126 +28,117 @@
 --   part this_task median unit difference_usd meaning
 WITH
     (femto_usd -> toDecimal256(intDiv(femto_usd, 1000), 0) * toDecimal256('0.000000000001', 12)) AS usd,
-    card AS (
-        SELECT
-            p.card_id AS id,
-            any(p.bands) AS edges,
-            any(p.slots) AS starts,
-            arraySort(groupUniqArray((
-                r.band, r.slot, [r.input, r.cache_read, r.cache_write_5m, r.cache_write_1h, r.output, r.reasoning]
-            ))) AS rates
-        FROM price_card AS p
-        INNER JOIN (SELECT * FROM price_rate FINAL) AS r ON p.card_id = r.card_id
-        GROUP BY id
-    ),
-    picked AS (
-        SELECT c.*
-        FROM calls AS c FINAL
-        WHERE c.started_at >= {since:DateTime64(9, 'UTC')} AND c.started_at < {until:DateTime64(9, 'UTC')}
-          AND ({team:String} = '' OR c.team = {team:String})
-          AND ({agent:String} = '' OR c.agent = {agent:String})
-          AND ({user:String} = '' OR c.user = {user:String})
-          AND ({task:String} = '' OR c.task = {task:String})
-          AND ({model:String} = '' OR c.request_model = {model:String} OR c.response_model = {model:String})
-          AND c.task != ''
-    ),
     spent AS (
         SELECT
             s.task AS task_name,
             argMax(s.agent, (coalesce(s.agent_cost_usd, 0), s.agent)) AS agent_name,
             sum(s.agent_cost_usd) AS spent_usd
         FROM (
-            SELECT task, agent, sum(cost_usd) AS agent_cost_usd, countIf(kind != 'tool' AND cost_usd IS NOT NULL) AS priced
-            FROM picked
+            SELECT
+                g.task AS task,
+                g.agent AS agent,
+                sum(g.cost_usd) AS agent_cost_usd,
+                sumIf(g.calls, g.kind != 'tool' AND g.is_priced) AS priced
+            FROM call_groups(since = {since:DateTime64(9, 'UTC')}, until = {until:DateTime64(9, 'UTC')}) AS g
+            WHERE ({team:String} = '' OR g.team = {team:String})
+              AND ({agent:String} = '' OR g.agent = {agent:String})
+              AND ({user:String} = '' OR g.user = {user:String})
+              AND ({task:String} = '' OR g.task = {task:String})
+              AND ({model:String} = '' OR g.request_model = {model:String} OR g.response_model = {model:String})
+              AND g.task != ''
             GROUP BY task, agent
         ) AS s
         GROUP BY task_name
         HAVING sum(s.priced) > 0
     ),
     -- The subject, and the median among the tasks of its agent; of equal ones the subject itself.
-    pair AS (
-        SELECT
-            any(p.subject) AS subject,
+    (
+        SELECT (
+            any(p.subject),
             arraySort(groupArray((assumeNotNull(p.spent_usd), p.task_name != p.subject.1, p.task_name))) AS peers,
-            arrayFirst(one -> one.1 = peers[intDiv(length(peers) + 1, 2)].1, peers) AS reference
+            arrayFirst(one -> one.1 = peers[intDiv(length(peers) + 1, 2)].1, peers)
+        )
         FROM (
             SELECT
                 *,
                 argMaxIf(
-                    (task_name, agent_name), (spent_usd, task_name), {explained:String} = '' OR task_name = {explained:String}
+                    (task_name, agent_name),
+                    (spent_usd, task_name),
+                    {explained:String} = '' OR task_name = {explained:String}
                 ) OVER () AS subject
             FROM spent
         ) AS p
         WHERE p.agent_name = p.subject.2 AND p.subject.1 != ''
-        HAVING count() > 0
-    ),
+    ) AS pair,
+    pair.1 AS subject,
+    length(pair.2) AS peers_count,
+    pair.3 AS reference,
     counted AS (
         SELECT
             *,
-            row_number() OVER (
-                PARTITION BY task, agent, kind, tool_name, tool_arguments_hash ORDER BY started_at, call_id
-            ) AS nth,
-            count() OVER (PARTITION BY task, agent, kind, tool_name, tool_arguments_hash) AS times,
-            if(kind != 'tool', NULL, if(tool_arguments_hash != '' AND times >= 3 AND nth >= 2, tool_name, ''))
-                AS repeated_tool
-        FROM picked
-        WHERE task IN (SELECT arrayJoin([subject.1, reference.3]) FROM pair)
+            tool_arguments_hash != ''
+                AND started_at <= lagInFrame(started_at, 1) OVER same + INTERVAL 1 HOUR
+                AND (
+                    lagInFrame(started_at, 1) OVER same <= lagInFrame(started_at, 2) OVER same + INTERVAL 1 HOUR
+                    OR leadInFrame(started_at, 1) OVER same BETWEEN started_at AND started_at + INTERVAL 1 HOUR
+                ) AS is_repeated
+        FROM rated_call AS c
+        WHERE c.started_at >= {since:DateTime64(9, 'UTC')} AND c.started_at < {until:DateTime64(9, 'UTC')}
+          AND ({team:String} = '' OR c.team = {team:String})
+          AND ({agent:String} = '' OR c.agent = {agent:String})
+          AND ({user:String} = '' OR c.user = {user:String})
+          AND ({task:String} = '' OR c.task = {task:String})
+          AND ({model:String} = '' OR c.request_model = {model:String} OR c.response_model = {model:String})
+          AND c.task IN (subject.1, reference.3)
+        WINDOW same AS (
+            PARTITION BY toDate(started_at), task, agent, kind, tool_name, tool_arguments_hash ORDER BY started_at, call_id
+            ROWS BETWEEN UNBOUNDED PRECEDING AND UNBOUNDED FOLLOWING
+        )
     ),
     judged AS (
         SELECT
             *,
-            anyLast(repeated_tool) OVER (
-                PARTITION BY task, agent
-                ORDER BY started_at DESC, call_id DESC ROWS BETWEEN UNBOUNDED PRECEDING AND 1 PRECEDING
-            ) AS next_tool,
+            anyLast(if(kind = 'tool', started_at, NULL)) OVER later AS next_tool_at,
+            anyLast(if(kind = 'tool', is_repeated, NULL)) OVER later AS is_next_repeated,
             multiIf(
                 kind = 'tool' OR cost_usd IS NULL, 'free',
                 kind = 'llm' AND status = 'error' AND cost_usd > 0, 'retry',
-                kind = 'llm' AND coalesce(next_tool, '') != '', 'loop',
+                kind = 'llm' AND is_next_repeated AND next_tool_at <= started_at + INTERVAL 1 HOUR, 'loop',
                 'plain'
             ) AS sort_of_call
         FROM counted
-    ),
-    rated AS (
-        SELECT
-            j.task AS task_name,
-            j.sort_of_call AS sort_of_call,
-            j.cost_usd AS call_usd,
-            arrayMap(count_of_kind -> toInt64(coalesce(count_of_kind, 0)), [
-                1, j.input_tokens, j.cache_read_tokens, j.cache_write_tokens, j.cache_write_1h_tokens,
-                j.output_tokens, j.reasoning_tokens
-            ]) AS counts,
-            arrayCount(edge -> coalesce(j.input_tokens, 0) > edge, k.edges) AS band,
-            arrayCount(begin -> toUnixTimestamp(j.started_at) % 86400 >= begin, k.starts) AS slot,
-            arrayFirst(one -> one.1 = band AND one.2 = slot, k.rates).3 AS rate
-        FROM judged AS j
-        LEFT JOIN card AS k ON j.price_card_id = k.id
+        WINDOW later AS (
+            PARTITION BY toDate(started_at), task, agent
+            ORDER BY started_at DESC, call_id DESC ROWS BETWEEN UNBOUNDED PRECEDING AND 1 PRECEDING
+        )
     ),
     summed AS (
         SELECT
-            task_name,
+            task AS task_name,
             (
-                arrayResize(sumForEachIf(counts, sort_of_call = 'plain'), 7, 0),
+                arrayResize(sumForEachIf(
+                    arrayMap(count_of_kind -> toInt64(coalesce(count_of_kind, 0)), [
+                        1, input_tokens, cache_read_tokens, cache_write_tokens, cache_write_1h_tokens, output_tokens,
+                        reasoning_tokens
+                    ]),
+                    sort_of_call = 'plain'
+                ), 7, 0),
                 -- Means over the calls, not the tokens: a kind of token that the task did not use has a rate, too.
-                arrayResize(avgForEachIf(rate, sort_of_call = 'plain' AND notEmpty(rate)), 6, NULL),
-                coalesce(sumIf(call_usd, sort_of_call = 'plain'), 0),
-                coalesce(sumIf(call_usd, sort_of_call = 'retry'), 0),
-                coalesce(sumIf(call_usd, sort_of_call = 'loop'), 0),
+                arrayResize(avgForEachIf(rates, sort_of_call = 'plain' AND notEmpty(rates)), 6, NULL),
+                coalesce(sumIf(cost_usd, sort_of_call = 'plain'), 0),
+                coalesce(sumIf(cost_usd, sort_of_call = 'retry'), 0),
+                coalesce(sumIf(cost_usd, sort_of_call = 'loop'), 0),
                 countIf(sort_of_call = 'retry'),
                 countIf(sort_of_call = 'loop')
             ) AS sums
-        FROM rated
+        FROM judged
         GROUP BY task_name
     ),
     beside AS (
         SELECT
-            any(p.subject) AS subject,
-            any(p.reference) AS reference,
-            any(length(p.peers)) AS peers_count,
-            anyIf(s.sums, s.task_name = p.subject.1) AS t,
-            anyIf(s.sums, s.task_name = p.reference.3) AS m
+            anyIf(s.sums, s.task_name = subject.1) AS t,
+            anyIf(s.sums, s.task_name = reference.3) AS m
         FROM summed AS s
-        CROSS JOIN pair AS p
         HAVING count() > 0
     ),
     worked_out AS (

@@ -22,24 +22,22 @@
 --   output_tokens_per_second  ratio  output of the calls over their duration; null when none told its output
 -- chart: bar of p95_duration_ms by model
 SELECT
-    c.provider AS provider,
-    coalesce(nullIf(c.response_model, ''), nullIf(c.request_model, ''), '(no model)') AS model,
-    c.operation AS operation,
-    count() AS calls,
-    countIf(c.ttft_ms IS NOT NULL) AS streamed_calls,
-    quantileExact(0.5)(c.ttft_ms) AS p50_ttft_ms,
-    quantileExact(0.95)(c.ttft_ms) AS p95_ttft_ms,
-    quantileExact(0.5)(c.duration_ms) AS p50_duration_ms,
-    quantileExact(0.95)(c.duration_ms) AS p95_duration_ms,
-    1000 * sum(c.output_tokens) / nullIf(sumIf(c.duration_ms, c.output_tokens IS NOT NULL), 0)
-        AS output_tokens_per_second
-FROM calls AS c FINAL
-WHERE c.started_at >= {since:DateTime64(9, 'UTC')} AND c.started_at < {until:DateTime64(9, 'UTC')}
-  AND ({team:String} = '' OR c.team = {team:String})
-  AND ({agent:String} = '' OR c.agent = {agent:String})
-  AND ({user:String} = '' OR c.user = {user:String})
-  AND ({task:String} = '' OR c.task = {task:String})
-  AND ({model:String} = '' OR c.request_model = {model:String} OR c.response_model = {model:String})
-  AND c.kind != 'tool' AND c.status = 'ok'
+    g.provider AS provider,
+    coalesce(nullIf(g.response_model, ''), nullIf(g.request_model, ''), '(no model)') AS model,
+    g.operation AS operation,
+    sum(g.calls) AS calls,
+    sum(length(g.ttfts_ms)) AS streamed_calls,
+    if(streamed_calls = 0, NULL, quantileExactArray(0.5)(g.ttfts_ms)) AS p50_ttft_ms,
+    if(streamed_calls = 0, NULL, quantileExactArray(0.95)(g.ttfts_ms)) AS p95_ttft_ms,
+    quantileExactArray(0.5)(g.durations_ms) AS p50_duration_ms,
+    quantileExactArray(0.95)(g.durations_ms) AS p95_duration_ms,
+    1000000000 * sum(g.output_tokens) / nullIf(sum(g.answering_ns), 0) AS output_tokens_per_second
+FROM call_groups(since = {since:DateTime64(9, 'UTC')}, until = {until:DateTime64(9, 'UTC')}) AS g
+WHERE ({team:String} = '' OR g.team = {team:String})
+  AND ({agent:String} = '' OR g.agent = {agent:String})
+  AND ({user:String} = '' OR g.user = {user:String})
+  AND ({task:String} = '' OR g.task = {task:String})
+  AND ({model:String} = '' OR g.request_model = {model:String} OR g.response_model = {model:String})
+  AND g.kind != 'tool' AND g.status = 'ok'
 GROUP BY provider, model, operation
 ORDER BY calls DESC, provider, model, operation

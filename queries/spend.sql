@@ -33,38 +33,36 @@
 WITH
     toString({by:Enum8('team', 'agent', 'user', 'model', 'service')}) AS by_field,
     toString({then:Enum8('', 'team', 'agent', 'user', 'model', 'service')}) AS then_field,
-    c.kind != 'tool' AND c.cost_usd IS NULL AS is_unpriced,
-    coalesce(c.input_tokens + c.output_tokens, c.input_tokens, c.output_tokens) AS known_tokens,
-    if(c.response_model = '', c.request_model, c.response_model) AS model_name,
+    g.kind != 'tool' AND NOT g.is_priced AS is_unpriced,
+    if(g.response_model = '', g.request_model, g.response_model) AS model_name,
     (field -> multiIf(
-        field = 'team', toString(c.team),
-        field = 'agent', toString(c.agent),
-        field = 'user', c.user,
+        field = 'team', toString(g.team),
+        field = 'agent', toString(g.agent),
+        field = 'user', g.user,
         field = 'model', toString(model_name),
-        field = 'service', toString(c.service),
+        field = 'service', toString(g.service),
         ''
     )) AS value_of
 SELECT
     if(value_of(by_field) = '', concat('(no ', by_field, ')'), value_of(by_field)) AS group,
     if(then_field != '' AND value_of(then_field) = '', concat('(no ', then_field, ')'), value_of(then_field)) AS subgroup,
-    uniqExactIf(c.task, c.task != '') AS tasks,
-    count() AS calls,
-    countIf(c.kind = 'llm') AS llm_calls,
-    countIf(c.kind = 'embedding') AS embedding_calls,
-    countIf(c.kind = 'tool') AS tool_calls,
-    countIf(c.status = 'error') AS failed_calls,
-    sum(c.input_tokens) AS total_input_tokens,
-    sum(c.cache_read_tokens) AS total_cache_read_tokens,
-    sum(c.output_tokens) AS total_output_tokens,
-    sum(c.cost_usd) AS total_cost_usd,
-    countIf(is_unpriced) AS unpriced_calls,
-    if(unpriced_calls = 0, 0, sumIf(known_tokens, is_unpriced)) AS unpriced_tokens
-FROM calls AS c FINAL
-WHERE c.started_at >= {since:DateTime64(9, 'UTC')} AND c.started_at < {until:DateTime64(9, 'UTC')}
-  AND ({team:String} = '' OR c.team = {team:String})
-  AND ({agent:String} = '' OR c.agent = {agent:String})
-  AND ({user:String} = '' OR c.user = {user:String})
-  AND ({task:String} = '' OR c.task = {task:String})
-  AND ({model:String} = '' OR c.request_model = {model:String} OR c.response_model = {model:String})
+    uniqExactIf(g.run_key, g.names_task) AS tasks,
+    sum(g.calls) AS calls,
+    sumIf(g.calls, g.kind = 'llm') AS llm_calls,
+    sumIf(g.calls, g.kind = 'embedding') AS embedding_calls,
+    sumIf(g.calls, g.kind = 'tool') AS tool_calls,
+    sumIf(g.calls, g.status = 'error') AS failed_calls,
+    sum(g.input_tokens) AS total_input_tokens,
+    sum(g.cache_read_tokens) AS total_cache_read_tokens,
+    sum(g.output_tokens) AS total_output_tokens,
+    sum(g.cost_usd) AS total_cost_usd,
+    sumIf(g.calls, is_unpriced) AS unpriced_calls,
+    if(unpriced_calls = 0, 0, sumIf(g.known_tokens, is_unpriced)) AS unpriced_tokens
+FROM call_groups(since = {since:DateTime64(9, 'UTC')}, until = {until:DateTime64(9, 'UTC')}) AS g
+WHERE ({team:String} = '' OR g.team = {team:String})
+  AND ({agent:String} = '' OR g.agent = {agent:String})
+  AND ({user:String} = '' OR g.user = {user:String})
+  AND ({task:String} = '' OR g.task = {task:String})
+  AND ({model:String} = '' OR g.request_model = {model:String} OR g.response_model = {model:String})
 GROUP BY group, subgroup
 ORDER BY total_cost_usd DESC NULLS LAST, calls DESC, group, subgroup

@@ -28,28 +28,26 @@
 --   agent tasks calls tool_calls tool_errors total_input_tokens total_cache_read_tokens
 --   total_output_tokens total_cost_usd unpriced_calls
 WITH
-    c.kind != 'tool' AND c.cost_usd IS NULL AS is_unpriced,
-    coalesce(c.input_tokens + c.output_tokens, c.input_tokens, c.output_tokens) AS known_tokens
+    g.kind != 'tool' AND NOT g.is_priced AS is_unpriced
 SELECT
-    if(c.agent = '', '(no agent)', c.agent) AS agent,
-    uniqExactIf(c.task, c.task != '') AS tasks,
-    count() AS calls,
-    countIf(c.kind = 'llm') AS llm_calls,
-    countIf(c.kind = 'embedding') AS embedding_calls,
-    countIf(c.kind = 'tool') AS tool_calls,
-    countIf(c.kind = 'tool' AND c.status = 'error') AS tool_errors,
-    sum(c.input_tokens) AS total_input_tokens,
-    sum(c.cache_read_tokens) AS total_cache_read_tokens,
-    sum(c.output_tokens) AS total_output_tokens,
-    sum(c.cost_usd) AS total_cost_usd,
-    countIf(is_unpriced) AS unpriced_calls,
-    if(unpriced_calls = 0, 0, sumIf(known_tokens, is_unpriced)) AS unpriced_tokens
-FROM calls AS c FINAL
-WHERE c.started_at >= {since:DateTime64(9, 'UTC')} AND c.started_at < {until:DateTime64(9, 'UTC')}
-  AND ({team:String} = '' OR c.team = {team:String})
-  AND ({agent:String} = '' OR c.agent = {agent:String})
-  AND ({user:String} = '' OR c.user = {user:String})
-  AND ({task:String} = '' OR c.task = {task:String})
-  AND ({model:String} = '' OR c.request_model = {model:String} OR c.response_model = {model:String})
+    if(g.agent = '', '(no agent)', g.agent) AS agent,
+    uniqExactIf(g.run_key, g.names_task) AS tasks,
+    sum(g.calls) AS calls,
+    sumIf(g.calls, g.kind = 'llm') AS llm_calls,
+    sumIf(g.calls, g.kind = 'embedding') AS embedding_calls,
+    sumIf(g.calls, g.kind = 'tool') AS tool_calls,
+    sumIf(g.calls, g.kind = 'tool' AND g.status = 'error') AS tool_errors,
+    sum(g.input_tokens) AS total_input_tokens,
+    sum(g.cache_read_tokens) AS total_cache_read_tokens,
+    sum(g.output_tokens) AS total_output_tokens,
+    sum(g.cost_usd) AS total_cost_usd,
+    sumIf(g.calls, is_unpriced) AS unpriced_calls,
+    if(unpriced_calls = 0, 0, sumIf(g.known_tokens, is_unpriced)) AS unpriced_tokens
+FROM call_groups(since = {since:DateTime64(9, 'UTC')}, until = {until:DateTime64(9, 'UTC')}) AS g
+WHERE ({team:String} = '' OR g.team = {team:String})
+  AND ({agent:String} = '' OR g.agent = {agent:String})
+  AND ({user:String} = '' OR g.user = {user:String})
+  AND ({task:String} = '' OR g.task = {task:String})
+  AND ({model:String} = '' OR g.request_model = {model:String} OR g.response_model = {model:String})
 GROUP BY agent
 ORDER BY total_cost_usd DESC NULLS LAST, calls DESC, agent

@@ -24,22 +24,21 @@ SELECT
     d.unpriced_calls AS unpriced_calls,
     d.unpriced_tokens AS unpriced_tokens
 FROM (
-    WITH c.kind != 'tool' AND c.cost_usd IS NULL AS is_unpriced
+    WITH g.kind != 'tool' AND NOT g.is_priced AS is_unpriced
     SELECT
-        toDate(c.started_at) AS day,
+        g.day AS day,
         toDateTime64(day, 0, 'UTC') AS day_start,
         1 AS every,
-        sum(c.cost_usd) AS total_cost_usd,
-        countIf(is_unpriced) AS unpriced_calls,
+        sum(g.cost_usd) AS total_cost_usd,
+        sumIf(g.calls, is_unpriced) AS unpriced_calls,
         if(
             unpriced_calls = 0,
             0,
-            sumIf(coalesce(c.input_tokens + c.output_tokens, c.input_tokens, c.output_tokens), is_unpriced)
+            sumIf(g.known_tokens, is_unpriced)
         ) AS unpriced_tokens
-    FROM calls AS c FINAL
-    WHERE c.started_at >= {since:DateTime64(9, 'UTC')} AND c.started_at < {until:DateTime64(9, 'UTC')}
-      AND ({team:String} = '' OR c.team = {team:String})
-      AND ({agent:String} = '' OR c.agent = {agent:String})
+    FROM call_groups(since = {since:DateTime64(9, 'UTC')}, until = {until:DateTime64(9, 'UTC')}) AS g
+    WHERE ({team:String} = '' OR g.team = {team:String})
+      AND ({agent:String} = '' OR g.agent = {agent:String})
     GROUP BY day, day_start
 ) AS d
 ASOF JOIN (

@@ -30,60 +30,49 @@ WITH
     toString({step:Enum8('hour', 'day', 'week')}) AS step_name,
     multiIf(step_name = 'hour', 3600, step_name = 'day', 86400, 604800) AS step_s,
     if(step_name = 'week', 3 * 86400, 0) AS monday_s,
-    c.kind != 'tool' AND c.cost_usd IS NULL AS is_unpriced,
-    c.kind != 'tool' AND c.cost_usd IS NOT NULL AS is_priced,
-    coalesce(c.input_tokens + c.output_tokens, c.input_tokens, c.output_tokens) AS known_tokens,
-    card AS (
-        SELECT
-            p.card_id AS id,
-            any(p.bands) AS edges,
-            any(p.slots) AS starts,
-            arraySort(groupUniqArray((
-                r.band, r.slot, [r.input, r.cache_read, r.cache_write_5m, r.cache_write_1h, r.output, r.reasoning]
-            ))) AS rates
-        FROM price_card AS p
-        INNER JOIN (SELECT * FROM price_rate FINAL) AS r ON p.card_id = r.card_id
-        GROUP BY id
-    ),
+    g.kind != 'tool' AND NOT g.is_priced AS is_unpriced,
+    g.kind != 'tool' AND g.is_priced AS is_charged,
     charged AS (
         SELECT
-            intDiv(toUnixTimestamp(c.started_at) + monday_s, step_s) * step_s - monday_s AS period_s,
-            c.provider AS provider_name,
-            if(c.response_model = '', c.request_model, c.response_model) AS model_name,
-            arrayCount(edge -> coalesce(c.input_tokens, 0) > edge, k.edges) AS band,
-            arrayCount(start -> toUnixTimestamp(c.started_at) % 86400 >= start, k.starts) AS slot,
-            arrayFirst(one -> one.1 = band AND one.2 = slot, k.rates).3 AS rate,
-            count() AS group_calls,
-            countIf(is_priced) AS group_priced_calls,
-            sum(c.cost_usd) AS group_cost_usd,
-            countIf(is_unpriced) AS group_unpriced_calls,
-            sumIf(known_tokens, is_unpriced) AS group_unpriced_tokens,
+            intDiv(toUnixTimestamp(g.hour) + monday_s, step_s) * step_s - monday_s AS period_s,
+            g.provider AS provider_name,
+            if(g.response_model = '', g.request_model, g.response_model) AS model_name,
+            g.price_card_id AS card_id,
+            g.price_band AS band,
+            g.price_slot AS slot,
+            sum(g.calls) AS group_calls,
+            sumIf(g.calls, is_charged) AS group_priced_calls,
+            sum(g.cost_usd) AS group_cost_usd,
+            sumIf(g.calls, is_unpriced) AS group_unpriced_calls,
+            sumIf(g.known_tokens, is_unpriced) AS group_unpriced_tokens,
             [
-                sumIf(toInt64(coalesce(c.input_tokens, 0)) - toInt64(coalesce(c.cache_read_tokens, 0))
-                    - toInt64(coalesce(c.cache_write_tokens, 0)), is_priced),
-                sumIf(toInt64(coalesce(c.cache_read_tokens, 0)), is_priced),
-                sumIf(toInt64(coalesce(c.cache_write_tokens, 0)) - toInt64(coalesce(c.cache_write_1h_tokens, 0)), is_priced),
-                sumIf(toInt64(coalesce(c.cache_write_1h_tokens, 0)), is_priced),
-                sumIf(toInt64(coalesce(c.output_tokens, 0)) - toInt64(coalesce(c.reasoning_tokens, 0)), is_priced),
-                sumIf(toInt64(coalesce(c.reasoning_tokens, 0)), is_priced)
+                sumIf(toInt64(coalesce(g.input_tokens, 0)) - toInt64(coalesce(g.cache_read_tokens, 0))
+                    - toInt64(coalesce(g.cache_write_tokens, 0)), is_charged),
+                sumIf(toInt64(coalesce(g.cache_read_tokens, 0)), is_charged),
+                sumIf(toInt64(coalesce(g.cache_write_tokens, 0)) - toInt64(coalesce(g.cache_write_1h_tokens, 0)), is_charged),
+                sumIf(toInt64(coalesce(g.cache_write_1h_tokens, 0)), is_charged),
+                sumIf(toInt64(coalesce(g.output_tokens, 0)) - toInt64(coalesce(g.reasoning_tokens, 0)), is_charged),
+                sumIf(toInt64(coalesce(g.reasoning_tokens, 0)), is_charged)
             ] AS units
-        FROM calls AS c FINAL
-        LEFT JOIN card AS k ON c.price_card_id = k.id
-        WHERE c.started_at >= {since:DateTime64(9, 'UTC')} AND c.started_at < {until:DateTime64(9, 'UTC')}
-          AND ({team:String} = '' OR c.team = {team:String})
-          AND ({agent:String} = '' OR c.agent = {agent:String})
-          AND ({user:String} = '' OR c.user = {user:String})
-          AND ({task:String} = '' OR c.task = {task:String})
-          AND ({model:String} = '' OR c.request_model = {model:String} OR c.response_model = {model:String})
-        GROUP BY period_s, provider_name, model_name, band, slot, rate
+        FROM call_groups(since = {since:DateTime64(9, 'UTC')}, until = {until:DateTime64(9, 'UTC')}) AS g
+        WHERE ({team:String} = '' OR g.team = {team:String})
+          AND ({agent:String} = '' OR g.agent = {agent:String})
+          AND ({user:String} = '' OR g.user = {user:String})
+          AND ({task:String} = '' OR g.task = {task:String})
+          AND ({model:String} = '' OR g.request_model = {model:String} OR g.response_model = {model:String})
+        GROUP BY period_s, provider_name, model_name, card_id, band, slot
     ),
     costed AS (
         SELECT
-            *,
-            arrayResize(rate, 6, NULL) AS prices,
+            h.*,
+            arrayResize(r.rate, 6, NULL) AS prices,
             arrayMap((unit, price) -> if(price IS NULL, 0, toInt256(unit)), units, prices) AS known,
             arrayMap((unit, price) -> unit * toInt256(coalesce(price, 0)), known, prices) AS femto_usd
-        FROM charged
+        FROM charged AS h
+        LEFT JOIN (
+            SELECT card_id, band, slot, [input, cache_read, cache_write_5m, cache_write_1h, output, reasoning] AS rate
+            FROM price_rate FINAL
+        ) AS r ON h.card_id = r.card_id AND h.band = r.band AND h.slot = r.slot
     ),
     -- Each figure counts for its own period, and as the former one for the period that follows.
     compared AS (

@@ -21,26 +21,23 @@
 --   calls_without_arguments  calls  executions whose arguments are not known, which repeated_calls leaves out
 --   last_called_at           time   start of the last one; ISO 8601, UTC
 -- chart: bar of calls by tool
-WITH if(c.task = '', concat('trace ', c.trace_id), concat('task ', c.task)) AS run
 SELECT
-    if(c.tool_name = '', '(unnamed tool)', c.tool_name) AS tool,
-    if(c.agent = '', '(no agent)', c.agent) AS agent,
-    count() AS calls,
-    countIf(c.status = 'error') AS failed_calls,
+    if(g.tool_name = '', '(unnamed tool)', g.tool_name) AS tool,
+    if(g.agent = '', '(no agent)', g.agent) AS agent,
+    sum(g.calls) AS calls,
+    sumIf(g.calls, g.status = 'error') AS failed_calls,
     failed_calls / calls AS failure_share,
-    quantileExact(0.5)(c.duration_ms) AS p50_duration_ms,
-    quantileExact(0.95)(c.duration_ms) AS p95_duration_ms,
-    countIf(c.tool_arguments_hash != '')
-        - uniqExactIf((run, c.tool_arguments_hash), c.tool_arguments_hash != '') AS repeated_calls,
-    countIf(c.tool_arguments_hash = '') AS calls_without_arguments,
-    concat(replaceOne(toString(max(c.started_at)), ' ', 'T'), 'Z') AS last_called_at
-FROM calls AS c FINAL
-WHERE c.started_at >= {since:DateTime64(9, 'UTC')} AND c.started_at < {until:DateTime64(9, 'UTC')}
-  AND ({team:String} = '' OR c.team = {team:String})
-  AND ({agent:String} = '' OR c.agent = {agent:String})
-  AND ({user:String} = '' OR c.user = {user:String})
-  AND ({task:String} = '' OR c.task = {task:String})
-  AND ({model:String} = '' OR c.request_model = {model:String} OR c.response_model = {model:String})
-  AND c.kind = 'tool'
+    quantileExactArray(0.5)(g.durations_ms) AS p50_duration_ms,
+    quantileExactArray(0.95)(g.durations_ms) AS p95_duration_ms,
+    sum(g.argument_calls) - uniqExactArray(g.argument_keys) AS repeated_calls,
+    calls - sum(g.argument_calls) AS calls_without_arguments,
+    concat(replaceOne(toString(max(g.last_started_at)), ' ', 'T'), 'Z') AS last_called_at
+FROM call_groups(since = {since:DateTime64(9, 'UTC')}, until = {until:DateTime64(9, 'UTC')}) AS g
+WHERE ({team:String} = '' OR g.team = {team:String})
+  AND ({agent:String} = '' OR g.agent = {agent:String})
+  AND ({user:String} = '' OR g.user = {user:String})
+  AND ({task:String} = '' OR g.task = {task:String})
+  AND ({model:String} = '' OR g.request_model = {model:String} OR g.response_model = {model:String})
+  AND g.kind = 'tool'
 GROUP BY tool, agent
 ORDER BY calls DESC, tool, agent

@@ -31,11 +31,10 @@
 --   task agent team first_call_at calls failed_calls total_cost_usd median_cost_usd times_median is_outlier
 --   unpriced_calls
 WITH
-    c.kind != 'tool' AND c.cost_usd IS NULL AS is_unpriced,
-    coalesce(c.input_tokens + c.output_tokens, c.input_tokens, c.output_tokens) AS known_tokens,
+    g.kind != 'tool' AND NOT g.is_priced AS is_unpriced,
     spent AS (
         SELECT
-            c.task AS task_name,
+            any(c.run_task) AS task_name,
             argMax(c.agent, (c.agent_cost_usd, c.agent)) AS agent_name,
             argMax(c.team, (c.agent_cost_usd, c.team)) AS team_name,
             min(c.first_start) AS task_start,
@@ -49,30 +48,30 @@ WITH
             sum(c.agent_unpriced_tokens) AS task_unpriced_tokens
         FROM (
             SELECT
-                c.task AS task,
-                c.agent AS agent,
-                c.team AS team,
-                min(c.started_at) AS first_start,
-                max(toUnixTimestamp64Nano(c.started_at) + toInt64(c.duration_ms * 1000000)) AS last_end,
-                count() AS agent_calls,
-                countIf(c.status = 'error') AS agent_failed_calls,
-                sum(c.input_tokens) AS agent_input_tokens,
-                sum(c.output_tokens) AS agent_output_tokens,
-                sum(c.cost_usd) AS agent_known_cost_usd,
+                g.run_key AS run_key,
+                any(g.task) AS run_task,
+                g.agent AS agent,
+                g.team AS team,
+                min(g.first_started_at) AS first_start,
+                max(g.last_ended_ns) AS last_end,
+                sum(g.calls) AS agent_calls,
+                sumIf(g.calls, g.status = 'error') AS agent_failed_calls,
+                sum(g.input_tokens) AS agent_input_tokens,
+                sum(g.output_tokens) AS agent_output_tokens,
+                sum(g.cost_usd) AS agent_known_cost_usd,
                 coalesce(agent_known_cost_usd, 0) AS agent_cost_usd,
-                countIf(is_unpriced) AS agent_unpriced_calls,
-                sumIf(known_tokens, is_unpriced) AS agent_unpriced_tokens
-            FROM calls AS c FINAL
-            WHERE c.started_at >= {since:DateTime64(9, 'UTC')} AND c.started_at < {until:DateTime64(9, 'UTC')}
-              AND ({team:String} = '' OR c.team = {team:String})
-              AND ({agent:String} = '' OR c.agent = {agent:String})
-              AND ({user:String} = '' OR c.user = {user:String})
-              AND ({task:String} = '' OR c.task = {task:String})
-              AND ({model:String} = '' OR c.request_model = {model:String} OR c.response_model = {model:String})
-              AND c.task != ''
-            GROUP BY task, agent, team
+                sumIf(g.calls, is_unpriced) AS agent_unpriced_calls,
+                sumIf(g.known_tokens, is_unpriced) AS agent_unpriced_tokens
+            FROM call_groups(since = {since:DateTime64(9, 'UTC')}, until = {until:DateTime64(9, 'UTC')}) AS g
+            WHERE ({team:String} = '' OR g.team = {team:String})
+              AND ({agent:String} = '' OR g.agent = {agent:String})
+              AND ({user:String} = '' OR g.user = {user:String})
+              AND ({task:String} = '' OR g.task = {task:String})
+              AND ({model:String} = '' OR g.request_model = {model:String} OR g.response_model = {model:String})
+              AND g.names_task
+            GROUP BY run_key, agent, team
         ) AS c
-        GROUP BY task_name
+        GROUP BY c.run_key
     )
 SELECT
     task_name AS task,

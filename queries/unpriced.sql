@@ -23,28 +23,27 @@
 --   last_seen_at         time    start of the last of them
 -- chart: bar of unpriced_calls by request_model
 SELECT
-    c.provider AS provider,
-    c.request_model AS request_model,
-    c.response_model AS response_model,
-    c.operation AS operation,
-    c.price_status AS price_status,
-    countIf(c.cost_usd IS NULL) AS unpriced_calls,
+    g.provider AS provider,
+    g.request_model AS request_model,
+    g.response_model AS response_model,
+    g.operation AS operation,
+    g.price_status AS price_status,
+    sumIf(g.calls, NOT g.is_priced) AS unpriced_calls,
     if(
         unpriced_calls = 0,
         0,
-        sumIf(coalesce(c.input_tokens + c.output_tokens, c.input_tokens, c.output_tokens), c.cost_usd IS NULL)
+        sumIf(g.known_tokens, NOT g.is_priced)
     ) AS unpriced_tokens,
-    countIf(c.cost_usd IS NULL AND c.input_tokens IS NULL AND c.output_tokens IS NULL) AS calls_without_usage,
-    countIf(c.price_card_id = 'reported') AS reported_cost_calls,
-    concat(replaceOne(toString(min(c.started_at)), ' ', 'T'), 'Z') AS first_seen_at,
-    concat(replaceOne(toString(max(c.started_at)), ' ', 'T'), 'Z') AS last_seen_at
-FROM calls AS c FINAL
-WHERE c.started_at >= {since:DateTime64(9, 'UTC')} AND c.started_at < {until:DateTime64(9, 'UTC')}
-  AND ({team:String} = '' OR c.team = {team:String})
-  AND ({agent:String} = '' OR c.agent = {agent:String})
-  AND ({user:String} = '' OR c.user = {user:String})
-  AND ({task:String} = '' OR c.task = {task:String})
-  AND ({model:String} = '' OR c.request_model = {model:String} OR c.response_model = {model:String})
-  AND c.kind != 'tool' AND (c.cost_usd IS NULL OR c.price_card_id = 'reported')
+    sumIf(g.calls_without_tokens, NOT g.is_priced) AS calls_without_usage,
+    sumIf(g.calls, g.price_card_id = 'reported') AS reported_cost_calls,
+    concat(replaceOne(toString(min(g.first_started_at)), ' ', 'T'), 'Z') AS first_seen_at,
+    concat(replaceOne(toString(max(g.last_started_at)), ' ', 'T'), 'Z') AS last_seen_at
+FROM call_groups(since = {since:DateTime64(9, 'UTC')}, until = {until:DateTime64(9, 'UTC')}) AS g
+WHERE ({team:String} = '' OR g.team = {team:String})
+  AND ({agent:String} = '' OR g.agent = {agent:String})
+  AND ({user:String} = '' OR g.user = {user:String})
+  AND ({task:String} = '' OR g.task = {task:String})
+  AND ({model:String} = '' OR g.request_model = {model:String} OR g.response_model = {model:String})
+  AND g.kind != 'tool' AND (NOT g.is_priced OR g.price_card_id = 'reported')
 GROUP BY provider, request_model, response_model, operation, price_status
 ORDER BY unpriced_calls + reported_cost_calls DESC, provider, request_model, response_model, operation, price_status

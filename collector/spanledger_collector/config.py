@@ -13,13 +13,25 @@ from dataclasses import dataclass
 from ipaddress import ip_address
 from pathlib import Path
 from typing import Any, Literal
+from urllib.parse import urlsplit
 
 import yaml
-from pydantic import BaseModel, ConfigDict, NonNegativeInt, SecretStr, ValidationError, field_validator, model_validator
+from pydantic import (
+    BaseModel,
+    ConfigDict,
+    NonNegativeInt,
+    PositiveFloat,
+    PositiveInt,
+    SecretStr,
+    ValidationError,
+    field_validator,
+    model_validator,
+)
 from pydantic_settings import (
     BaseSettings,
     PydanticBaseSettingsSource,
     SettingsConfigDict,
+    SettingsError,
     YamlConfigSettingsSource,
 )
 
@@ -106,6 +118,62 @@ class Limits(BaseModel):
     """Old traces may be imported; a date of long ago is a broken clock, and would cost a partition of its own."""
 
 
+class Forward(BaseModel):
+    """Another back end that all spans and logs are sent on to, with what the ledger found out about them."""
+
+    model_config = ConfigDict(extra="forbid", frozen=True)
+
+    url: str = ""
+    """``http[s]://host[:port][/base]`` for OTLP/HTTP, ``grpc[s]://host:port`` for OTLP/gRPC; empty: nowhere."""
+    headers: dict[str, SecretStr] = {}
+    """Sent with each request; the place for the other back end's key."""
+    ca_file: Path | None = None
+    """Certificates (PEM) that the target's is checked by, instead of the system's."""
+    timeout_s: PositiveFloat = 10.0
+    """How long a request may take."""
+    max_bytes: PositiveInt = 1024 * 1024 * 1024
+    """How much may wait on disk for the target; over it the oldest are given up."""
+    max_age_s: PositiveFloat = 24 * 3600.0
+    """How long a request may wait for it; older ones are given up."""
+
+    @field_validator("url")
+    @classmethod
+    def _is_target(cls, url: str) -> str:
+        expected = "expected http[s]://HOST[:PORT][/BASE] or grpc[s]://HOST:PORT"
+        try:
+            parts = urlsplit(url)
+            port = parts.port
+        except ValueError:
+            raise ValueError(expected) from None
+        if not url:
+            return url
+        if parts.username is not None:
+            raise ValueError("a URL with a user and password would be shown in logs; use forward.headers")
+        of_http, of_grpc = parts.scheme in ("http", "https"), parts.scheme in ("grpc", "grpcs")
+        if not parts.hostname or parts.query or parts.fragment or not (of_http or of_grpc):
+            raise ValueError(expected)
+        if of_grpc and (port is None or parts.path not in ("", "/")):
+            raise ValueError("grpc[s]:// needs HOST:PORT and no path")
+        return url
+
+    @field_validator("headers")
+    @classmethod
+    def _are_headers(cls, headers: dict[str, SecretStr]) -> dict[str, SecretStr]:
+        for name, value in headers.items():
+            if not re.fullmatch(r"[\w!#$%&'*+.^`|~-]+", name, re.ASCII):
+                raise ValueError("the name of a header is of letters, digits and -")
+            if not re.fullmatch(r"[\x20-\x7e]*", value.get_secret_value()):
+                raise ValueError(f"the value of the header {name} has characters that no header may have")
+        return headers
+
+    @field_validator("ca_file")
+    @classmethod
+    def _is_there(cls, path: Path | None) -> Path | None:
+        if path is not None and not path.is_file():
+            raise ValueError(f"the file {path} does not exist")
+        return path
+
+
 def default_data_directory() -> Path:
     """``$XDG_DATA_HOME/spanledger``, which is ``~/.local/share/spanledger`` where the variable is not set."""
     base = os.environ.get("XDG_DATA_HOME")
@@ -147,6 +215,8 @@ class Settings(BaseSettings):
     redaction_key: SecretStr = SecretStr("")
     """Makes redacted hashes useless to who does not have it; without one, short values can be guessed."""
     limits: Limits = Limits()
+    forward: Forward = Forward()
+    """Where spans and logs are sent on to; ``docs/forward.md`` has what is added to them."""
     max_request_bytes: int = 16 * 1024 * 1024
     """Largest OTLP request, after decompression."""
     max_pending_bytes: int = 128 * 1024 * 1024
@@ -255,5 +325,8 @@ def load_settings(config_file: str | None = None, **flags: Any) -> Settings:
             f"setting {setting!r}: {first['msg']} "
             f"(from a flag, SPANLEDGER_{setting.upper()} or {named or 'a configuration file'})"
         ) from None
+    except SettingsError as error:
+        # It names the setting and the source, and nothing of the value.
+        raise ConfigError(f"settings: {error} (a map or a list is written as JSON there)") from None
     except yaml.YAMLError as error:
         raise ConfigError(f"the configuration file {named} is not YAML: {error}") from None

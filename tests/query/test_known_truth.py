@@ -11,11 +11,14 @@ from collections.abc import Iterator
 from dataclasses import dataclass
 from datetime import UTC, datetime
 from decimal import Decimal
+from itertools import pairwise
 from typing import Any
 
 import pytest
 
+from spanledger_collector import rolled_days
 from spanledger_collector.export.ledger import Ledger
+from spanledger_collector.export.roll_up import RollUps
 from spanledger_collector.export.store import Store
 from spanledger_collector.merge import LedgerRow
 from spanledger_collector.model import Call
@@ -23,6 +26,7 @@ from spanledger_collector.price import Catalogue
 from spanledger_collector.price.calls import priced
 from spanledger_collector.price.tables import record
 from spanledger_collector.query.run import StoreAsker
+from spanledger_collector.rolled_days import RolledDays
 
 AGENTS, DAYS, PRICE_DAY, SWITCH_DAY = 200, 30, 15, 22
 JUNE_S = int(datetime(2026, 6, 1, tzinfo=UTC).timestamp())
@@ -46,6 +50,7 @@ prices:
     reason: test
     cards: [{valid_from: 2026-01-01, input: '1', cache_read: '0.1', cache_write: '1.25', output: '4'}]
 """
+TOOLS, DEFINITIONS_TOKENS, BYTES_A_TOKEN = 20, 1200, 3
 MICRO = Decimal("0.000001")
 UNCACHED, CACHED = 2000 + 1000 + 1000 + 1000, 2000 + 3000 + 4000
 TASK_USD = (UNCACHED * 2 + CACHED * Decimal("0.2") + 4 * OUTPUT * 8) * MICRO
@@ -129,6 +134,21 @@ class Task:
                 steps = self.usual(request_model="house-small")
             case 54, 12:
                 steps = self.usual(output_tokens=OUTPUT * 4)
+            case agent, 13 if 60 <= agent < 65:
+                # Offered at every call, served from the cache from the second on.
+                steps = [measured(step, repeats=step.cache_read_tokens) for step in self.usual()]
+            case 70, 13:
+                # Two conversations take turns: what the third call repeats is not the call before it.
+                steps = [self.llm(20_000), self.llm(2000), self.llm(22_000)]
+                steps = [measured(step, repeats, 0) for step, repeats in zip(steps, (0, 0, 20_000), strict=True)]
+            case 71, 13:
+                steps = [self.llm(20_000), self.llm(22_000), self.llm(24_000)]
+                steps = [measured(step, repeats) for step, repeats in zip(steps, (0, 20_000, 22_000), strict=True)]
+            case 72, 13:
+                steps = [self.llm(5000), self.llm(5000, output_tokens=5)]
+            case 73, 13:
+                small = {"request_model": "house-small"}
+                steps = [self.llm(5000, **small), self.llm(5000, output_tokens=5, **small)]
         noon_ns = (JUNE_S + (self.day - 1) * DAY_S + DAY_S // 2) * 10**9
         return [
             step._replace(
@@ -137,6 +157,19 @@ class Task:
             )
             for place, step in enumerate(steps)
         ]  # fmt: skip
+
+
+def measured(step: Call, repeats: int | None, tools: int = TOOLS) -> Call:
+    """A model call whose input was measured: so many tokens of it sent before, so many tools offered."""
+    if step.kind == "tool":
+        return step
+    return step._replace(
+        input_bytes=(step.input_tokens or 0) * BYTES_A_TOKEN,
+        repeated_input_bytes=(repeats or 0) * BYTES_A_TOKEN,
+        tool_definitions=tools,
+        tool_definitions_bytes=DEFINITIONS_TOKENS * BYTES_A_TOKEN if tools else 0,
+        tool_definitions_hash="c0ffee" if tools else "",
+    )
 
 
 def month() -> Iterator[Call]:
@@ -148,14 +181,16 @@ def month() -> Iterator[Call]:
 
 @pytest.fixture(scope="module")
 def asker(empty_store: Store, tmp_path_factory: pytest.TempPathFactory) -> StoreAsker:
-    """The month, priced by a catalogue and written as the pipeline writes it."""
+    """The month, priced by a catalogue and written as the pipeline writes it; it may be rolled up at once."""
     own = tmp_path_factory.mktemp("prices") / "own.yaml"
     own.write_text(PRICES)
     catalogue = Catalogue.load(own)
     record(empty_store, catalogue)
     calls = (priced(call, catalogue) for call in month())
     rows = [LedgerRow((call.started_at_ns // (DAY_S * 10**9), call.call_id), call, 1) for call in calls]
-    Ledger(empty_store).write_rows(rows)
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr(rolled_days, "LEASE_S", 0)
+        Ledger(empty_store).write_rows(rows)
     return StoreAsker(empty_store)
 
 
@@ -181,11 +216,23 @@ def test_waste_names_what_was_planted(asker: StoreAsker) -> None:
         # Five failures of 8000 tokens.
         "retry_storm": planted(range(10, 15), 7, 5, "0.08"),
         # 66,000 tokens at 2 instead of 0.2 dollars a million; and what agent 52 read again.
-        "re_read": planted(range(20, 30), 9, 3, "0.1188") | {(Task(52, 12).name, 3, Decimal("0.0162"))},
+        "re_read": planted(range(20, 30), 9, 3, "0.1188")
+        | {
+            (Task(52, 12).name, 3, Decimal("0.0162")),
+            # 20,000 tokens that the call before the last had sent; and 20,000 and 22,000 beside tools.
+            (Task(70, 13).name, 1, Decimal("0.036")),
+            (Task(71, 13).name, 2, Decimal("0.0756")),
+            # A small answer by the small model.
+            (Task(73, 13).name, 1, Decimal("0.0009")),
+        },
         # 10,000 tokens at 1.25 instead of 1.
         "unused_cache_write": {(Task(30, 10).name, 1, Decimal("0.0025"))},
-        # By the big model, where the small one costs a tenth.
-        "dear_small_answer": planted(range(40, 45), 11, 1, str(small_answer)),
+        # 19 of 20 tools: 1140 tokens at 2, then three times at 0.2. Or all of them where none ran: 1200 at 2, and twice
+        # at 0.2, as the rest of their price is the re-read's.
+        "oversized_tools": planted(range(60, 65), 13, 4, "0.002964") | {(Task(71, 13).name, 3, Decimal("0.00288"))},
+        # By the big model, where the small one costs a tenth. What it repeats is in that.
+        "dear_small_answer": planted(range(40, 45), 11, 1, str(small_answer))
+        | {(Task(72, 13).name, 1, (5000 * 2 + 5 * 8) * MICRO * Decimal("0.9"))},
     }
 
 
@@ -194,7 +241,33 @@ def test_a_finding_names_its_calls_and_its_rule(asker: StoreAsker) -> None:
     (loop,) = ask(asker, "waste", task=Task(3, 5).name)
     assert loop["about"] == "search"
     assert loop["call_ids"].split(",") == [f"task-003-05-{place:02d}" for place in (6, 8, 10, 12, 14)]
-    assert "again with arguments it had had" in loop["rule_text"]
+    assert "running a tool again with the same arguments" in loop["rule_text"]
+
+
+def test_unused_tools_are_counted(asker: StoreAsker) -> None:
+    """A finding about tools says how many of those offered were never run."""
+    (found,) = ask(asker, "waste", task=Task(62, 13).name)
+    assert found["about"] == "19 of 20 tools"
+
+
+@pytest.mark.parametrize("parameters", [{"agent": "agent-071"}, {"team": "team-7"}, {"model": "house-big"}])
+def test_a_filter_picks_findings_and_changes_none(asker: StoreAsker, parameters: dict[str, str]) -> None:
+    """A task's findings are the same whatever is asked for beside it."""
+    alone = ask(asker, "waste", task=Task(71, 13).name)
+    assert [row for row in ask(asker, "waste", **parameters) if row["task"] == Task(71, 13).name] == alone != []
+
+
+def test_a_call_is_judged_alike_in_any_time(asker: StoreAsker) -> None:
+    """Cut where it may be, in the middle of a loop or of a conversation: the parts have the findings of the whole."""
+    days = {"loop": 5, "re_read": 9}
+    for rule, day in days.items():
+        cuts = [f"2026-06-{day:02d}T12:00:{second:02d}Z" for second in (0, 3, 9, 13, 59)]
+        parts: set[str] = set()
+        for since, until in pairwise(cuts):
+            for row in ask(asker, "waste", since=since, until=until):
+                parts.update(row["call_ids"].split(",") if row["rule"] == rule else ())
+        whole = ask(asker, "waste", since=cuts[0], until=cuts[-1])
+        assert parts == {one for row in whole if row["rule"] == rule for one in row["call_ids"].split(",")} != set()
 
 
 def test_trend_explains_the_price_change(asker: StoreAsker) -> None:
@@ -257,4 +330,22 @@ def test_outliers_stand_out(asker: StoreAsker) -> None:
     outliers = {row["task"] for row in ask(asker, "top_tasks", top="0", until=until) if row["is_outlier"]}
     assert outliers == {Task(agent, 7).name for agent in range(10, 15)} | {
         Task(agent, 9).name for agent in range(20, 30)
+    } | {Task(agent, 13).name for agent in (70, 71)}
+
+
+def test_rolled_days_have_the_findings_of_their_calls(asker: StoreAsker, empty_store: Store) -> None:
+    """Waste is the same to the last digit from calls and from roll-ups, also where the time cuts a rolled day."""
+    times = [
+        {"since": "2026-06-05T12:00:11Z", "until": "2026-06-14T00:00:00Z"},
+        {"since": "2026-06-07T00:00:00Z", "until": "2026-06-13T12:00:03Z", "agent": "agent-071"},
+    ]
+    from_calls = [ask(asker, "waste", **time) for time in times]
+    first_day = JUNE_S // DAY_S
+    RolledDays(empty_store).give_up([first_day + day - 1 for day in range(1, DAYS + 1) if day not in (5, 7, 12, 13)])
+    assert len(RollUps(empty_store, usable_after_s=0).make()) == 4
+    assert [ask(asker, "waste", **time) for time in times] == from_calls
+    # Were the calls looked at, these would still be found.
+    empty_store.command("DELETE FROM waste_rollup WHERE rule = 'retry_storm'")
+    assert {row["rule"] for row in ask(asker, "waste", **times[0])} == {
+        row["rule"] for row in from_calls[0] if row["rule"] != "retry_storm"
     }

@@ -112,6 +112,30 @@ def test_no_swap(data: Path, swap: str, complaint: str) -> None:
         run(data, "whatif", "--swap", swap)
 
 
+def test_help_tells_of_every_command_in_one_whole_line() -> None:
+    """Each command stands under a heading, with a purpose that is not cut."""
+    lines = CliRunner().invoke(spanledger, ["--help"], terminal_width=100).output.splitlines()
+    named = {line.split()[0] for line in lines if line.startswith("  ")}
+    assert set(spanledger.commands) <= named
+    assert {"Collect:", "Ask:", "Keep:"} <= set(lines)
+    assert not [line for line in lines[1:] if "..." in line]
+
+
+def test_status_is_plain_when_piped(data: Path) -> None:
+    """Columns without rules, as every other table in a pipe."""
+    head, *rows = run(data, "status").splitlines()
+    assert head.split() == ["table", "rows", "bytes", "parts"]
+    assert ["calls", f"{len(CALLS)}"] in [row.split()[:2] for row in rows]
+
+
+@pytest.mark.parametrize("question", [("query", "waste"), ("explain", "T-1"), ("sql", "SELECT 1")])
+def test_a_misspelt_directory_is_no_empty_ledger(tmp_path: Path, question: tuple[str, str]) -> None:
+    """Where there is no data directory there is no answer, and none is made."""
+    with pytest.raises(BadParameterError, match=r"there is no ledger in .*misspelt; `spanledger serve`"):
+        run(tmp_path / "misspelt", *question)
+    assert not (tmp_path / "misspelt").exists()
+
+
 def test_sql(data: Path) -> None:
     """A statement of one's own is answered in every form; times and lists become text."""
     statement = "SELECT task, sum(cost_usd) AS usd, [1, 2] AS list FROM calls FINAL GROUP BY task ORDER BY task"

@@ -38,7 +38,7 @@ _CLUSTER_SETTINGS = {
 }
 
 _READERS = 2
-"""Questions that are answered beside each other: a short one need not wait for a long one, and more gain nothing."""
+"""Questions that are answered beside each other, so that a short one need not wait for a long one."""
 
 _log = logging.getLogger(__name__)
 _Answer = TypeVar("_Answer")

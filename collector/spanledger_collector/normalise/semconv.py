@@ -55,8 +55,8 @@ FIELDS = {
     "tool_arguments": ("gen_ai.tool.call.arguments",),
 }
 
-UNDERSTOOD = ("gen_ai.usage.text.",)
-"""Parts of the counts that have no price of their own; image and audio have."""
+UNDERSTOOD = ("gen_ai.usage.text.", "spanledger.")
+"""Parts of the counts that have no price of their own (image and audio have), and what another spanledger found out."""
 
 
 def kind_of(operation: str) -> Kind:

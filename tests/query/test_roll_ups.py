@@ -1,0 +1,206 @@
+"""Roll-ups give the answers that the calls themselves give, and are not used where they would not."""
+
+from __future__ import annotations
+
+import random
+from collections.abc import Iterator, Mapping, Sequence
+from decimal import Decimal
+from typing import Any
+
+import pytest
+
+from spanledger_collector import rolled_days
+from spanledger_collector.export.ledger import Ledger
+from spanledger_collector.export.roll_up import RollUps
+from spanledger_collector.export.store import Store
+from spanledger_collector.merge import LedgerRow
+from spanledger_collector.model import Call
+from spanledger_collector.price import Catalogue
+from spanledger_collector.price.calls import priced
+from spanledger_collector.price.reprice import Interval, Repricer
+from spanledger_collector.price.tables import record
+from spanledger_collector.query.library import load
+from spanledger_collector.query.run import StoreAsker
+from spanledger_collector.rolled_days import RolledDays
+
+FIRST_DAY, DAYS, CALLS = 20_605, 4, 600
+"""From 2026-06-01 on."""
+DAY_NS = 86_400 * 10**9
+QUESTIONS = [name for name, query in load().items() if "call_groups" in query.sql]
+RANGES: list[dict[str, str]] = [
+    {},
+    {"since": "2026-06-01T10:20:30.000000001Z", "until": "2026-06-04T07:59:59.999999999Z"},
+    {"since": "2026-06-02T05:00:00Z", "until": "2026-06-02T11:30:00Z", "team": "team-1"},
+]
+PRICES = """
+prices:
+  - {provider: openai, model: gpt-4o, reason: test, cards: [{valid_from: 2026-06-02, input: '2', output: '8'}]}
+"""
+MODELS = (("openai", "gpt-4o"), ("google", "gemini-2.5-pro"), ("openai", "nobody-knows"), ("", ""))
+
+
+def call(number: int, chance: random.Random) -> Call:
+    """A call of any kind, at any time, that tells more or less."""
+    kind = chance.choice(("llm", "llm", "tool", "embedding"))
+    provider, model = ("", "") if kind == "tool" else chance.choice(MODELS)
+    tells = kind != "tool" and chance.random() < 0.8
+    input_tokens = chance.choice((10, 5_000, 250_000)) if tells and chance.random() < 0.9 else None
+    failed = chance.random() < 0.2
+    return Call(
+        call_id=f"call-{number:04d}", kind=kind, trace_id=f"trace-{number % 50}", span_id=f"span-{number}",
+        started_at_ns=FIRST_DAY * DAY_NS + chance.randrange(DAYS * DAY_NS), duration_ms=chance.random() * 1000,
+        ttft_ms=chance.choice((None, 1.5, 20.25)), status="error" if failed else "ok",
+        error_type="timeout" if failed else "", service=f"app-{number % 2}", dialect="spanledger", provider=provider,
+        operation="chat", request_model=model, response_model=chance.choice(("", model)), response_id="r",
+        stream=False, input_tokens=input_tokens, cache_read_tokens=chance.choice((None, 0, 4)) if tells else None,
+        cache_write_tokens=chance.choice((None, 5)) if tells else None,
+        cache_write_1h_tokens=None, output_tokens=chance.choice((None, 100)) if tells else None, reasoning_tokens=None,
+        usage_status="reported" if tells else "missing", cost_usd=None,
+        reported_cost_usd=Decimal("0.25") if chance.random() < 0.1 else None, price_status="", price_card_id="",
+        service_tier="", tool_name=chance.choice(("", "search", "read")) if kind == "tool" else "", tool_call_id="",
+        tool_arguments_hash=chance.choice(("", "a", "b")) if kind == "tool" else "",
+        task=chance.choice(("", "", *(f"task-{n}" for n in range(12)))), agent=f"agent-{chance.randrange(4)}",
+        team=f"team-{number % 3}", user=f"user-{number % 7}", session="",
+    )  # fmt: skip
+
+
+def write(store: Store, calls: list[Call], version: int) -> None:
+    """Write priced rows as the pipeline does."""
+    catalogue = Catalogue.load()
+    Ledger(store).write_rows(
+        [LedgerRow((one.started_at_ns // DAY_NS, one.call_id), priced(one, catalogue), version) for one in calls]
+    )
+
+
+def answers(store: Store, ranges: Sequence[Mapping[str, str]]) -> dict[tuple[str, int], Any]:
+    """Every question that reads roll-ups, over each range."""
+    asker = StoreAsker(store)
+    found = {}
+    for name in QUESTIONS:
+        known = {parameter.name for parameter in load()[name].parameters}
+        for number, texts in enumerate(ranges):
+            found[name, number] = asker.ask(name, {key: text for key, text in texts.items() if key in known}).rows
+    return found
+
+
+def total(store: Store) -> Any:
+    """The sums of the whole ledger."""
+    return StoreAsker(store).ask("spend_total", {}).rows
+
+
+def rolled(store: Store) -> int:
+    """How many of the ledger's days questions read from roll-ups."""
+    ((days,),) = store.query(
+        "SELECT count() FROM rolled_day FINAL WHERE built > toDateTime64(0, 6, 'UTC') "
+        "AND day IN (SELECT toDate(started_at) FROM calls)"
+    ).rows
+    return int(days)
+
+
+@pytest.fixture(scope="module")
+def ledger(empty_store: Store) -> Iterator[Store]:
+    """A ledger of four closed days; days that are given up may be rolled up again at once."""
+    patch = pytest.MonkeyPatch()
+    patch.setattr(rolled_days, "LEASE_S", 0)
+    record(empty_store, Catalogue.load())
+    empty_store.insert(
+        "display_rate",
+        ("currency", "valid_from", "rate", "catalogue_version"),
+        [["EUR"], [1_767_225_600], [Decimal("0.9")], ["v1"]],
+    )
+    chance = random.Random(7)
+    write(empty_store, [call(number, chance) for number in range(CALLS)], 1)
+    yield empty_store
+    patch.undo()
+
+
+def check_the_same(store: Store, ranges: Sequence[Mapping[str, str]] = RANGES[1:2]) -> None:
+    """Ask what is not rolled up, roll it up, and compare; nothing of former roll-ups is left."""
+    from_calls = answers(store, ranges)
+    RollUps(store, usable_after_s=0).make()
+    assert rolled(store) == DAYS
+    assert store.query("SELECT uniqExact(day, built) FROM call_rollup").rows == [(DAYS,)]
+    from_roll_ups = answers(store, ranges)
+    for (name, number), rows in from_calls.items():
+        assert rows or number, name
+        assert from_roll_ups[name, number] == rows, (name, ranges[number])
+
+
+def test_a_ledger_answers_the_same_from_roll_ups(ledger: Store) -> None:
+    """Every question, over all times and over times that cut hours, answers to the digit what the calls say."""
+    assert rolled(ledger) == 0
+    check_the_same(ledger, RANGES)
+    assert RollUps(ledger, usable_after_s=0).make() == []
+
+
+def test_roll_ups_are_what_is_read(ledger: Store) -> None:
+    """A row that is written past the ledger's own way is not seen until its day is given up."""
+    before = total(ledger)
+    ledger.command(
+        "INSERT INTO calls (call_id, started_at, cost_usd, version) VALUES ('x', '2026-06-02 12:00:00', 5, 1)"
+    )
+    assert total(ledger) == before
+    RolledDays(ledger).give_up([FIRST_DAY + 1])
+    assert total(ledger) != before
+    check_the_same(ledger)
+
+
+def test_late_copies_and_deleted_rows_give_their_days_up(ledger: Store) -> None:
+    """What is rewritten, moved to another hour or taken out shows at once, and in the roll-ups made anew."""
+    before = total(ledger)
+    chance = random.Random(8)
+    changed = [
+        call(number, chance)._replace(started_at_ns=FIRST_DAY * DAY_NS + number * 10**12) for number in range(60)
+    ]
+    write(ledger, changed, 2)
+    gone = ledger.query(
+        "SELECT toRelativeDayNum(started_at), call_id FROM calls FINAL ORDER BY call_id DESC LIMIT 40"
+    ).rows
+    Ledger(ledger).write_rows([LedgerRow((day, call_id), None, 9) for day, call_id in gone])
+    assert rolled(ledger) < DAYS
+    assert total(ledger) != before
+    check_the_same(ledger)
+
+
+def test_a_repricing_and_its_undoing_give_their_days_up(
+    ledger: Store, tmp_path_factory: pytest.TempPathFactory
+) -> None:
+    """Costs that are worked out again show at once, and only the days that they are of are built again."""
+    prices = tmp_path_factory.mktemp("prices") / "own.yaml"
+    prices.write_text(PRICES)
+    june = Interval("2026-06-02 00:00:00.000000000", "2026-06-03 00:00:00.000000000")
+    before = total(ledger)
+    repricing = Repricer(ledger, Catalogue.load(prices)).commit(june)
+    assert repricing.changed_calls
+    assert rolled(ledger) == DAYS - 1
+    assert total(ledger) != before
+    check_the_same(ledger)
+    Repricer(ledger, Catalogue.load()).undo(repricing.repricing_id)
+    RollUps(ledger, usable_after_s=0).make()
+    assert total(ledger) == before
+
+
+def test_a_building_that_a_write_overtakes_does_not_count(ledger: Store, monkeypatch: pytest.MonkeyPatch) -> None:
+    """A day that is given up while it is built stays given up, and is not built again until the rows are there."""
+    RolledDays(ledger).give_up([FIRST_DAY])
+    roll_ups = RollUps(ledger, usable_after_s=0)
+    build = ledger.command_beside
+
+    def overtaken(sql: str, parameters: dict[str, Any] | None = None) -> None:
+        build(sql, parameters)
+        if "INSERT INTO call_rollup" in sql:
+            RolledDays(ledger).give_up([FIRST_DAY])
+
+    monkeypatch.setattr(rolled_days, "LEASE_S", 600)
+    monkeypatch.setattr(ledger, "command_beside", overtaken)
+    assert roll_ups.make() == ["2026-06-01"]
+    assert rolled(ledger) == DAYS - 1
+    assert roll_ups.make() == []
+
+
+@pytest.mark.parametrize(("time", "days"), [("00:30", {-1, 0}), ("12:00", {0}), ("23:30", {0, 1})])
+def test_a_call_near_midnight_gives_two_days_up(time: str, days: set[int]) -> None:
+    """What was wasted in a call is judged by those two hours before and after it, on another day, too."""
+    hours, minutes = map(int, time.split(":"))
+    start_ns = FIRST_DAY * DAY_NS + (hours * 60 + minutes) * 60 * 10**9
+    assert rolled_days.neighbours([start_ns]) == {FIRST_DAY + day for day in days}
