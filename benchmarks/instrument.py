@@ -4,9 +4,10 @@
 
 Each contender has a process of its own, switched on as an application would and never off, and all talk to one provider
 that answers from memory; spans leave by OTLP over HTTP for a collector that takes them all. A round is one block of
-calls by each in turn, so that what else the machine does meets all alike; printed are the medians, over the rounds, of
-the difference to the bare SDK in the same round. Two thirds through, and one third, the processes begin anew: where
-things happen to lie in memory counts, too. The bare SDK runs twice, and what the second adds to the first is noise.
+calls by each in turn, so that what else the machine does meets all alike. Of each figure the lower tenth of all rounds
+is taken, which is what the quiet ones give: on a shared machine medians are of the neighbours. One third and two thirds
+through, the processes begin anew, as it counts, too, where things happen to lie in memory. The bare SDK runs twice, and
+what the second adds to the first is noise.
 
 CPU is that of the whole process, and includes the export of the spans in batches of some hundred. Importing is measured
 over the SDK, OpenTelemetry's SDK and its exporter. A contender that is not installed is left out, and said.
@@ -108,11 +109,14 @@ def note(figures: Figures, mode: str, measured: dict[str, tuple[float, float]]) 
 
 
 def added(figures: Figures, bare: Figures, figure: str) -> float:
-    """Give the median of what a round adds to the same round of the bare SDK; the export is a part of the CPU time."""
-    difference = statistics.median(
-        with_it - without for with_it, without in zip(figures[figure], bare[figure], strict=True)
-    )
+    """Give what a contender adds to the bare SDK; the export is a part of the CPU time."""
+    difference = quiet(figures[figure]) - quiet(bare[figure])
     return difference + (added(figures, bare, "export") if figure.endswith("cpu") else 0.0)
+
+
+def quiet(values: list[float]) -> float:
+    """Give the lower tenth."""
+    return statistics.quantiles(values, n=10)[0]
 
 
 IMPORT_PROBE = """
@@ -174,7 +178,7 @@ def main(rounds: int) -> None:
         figures = measure(names, url, rounds)
     imports = measure_imports(names)
     bare = figures["bare SDK"]
-    taken = {figure: statistics.median(values) for figure, values in bare.items()}
+    taken = {figure: quiet(values) for figure, values in bare.items()}
     print(
         f"the bare SDK takes {taken['sync plain cpu']:.0f} us of CPU a call, {taken['async plain cpu']:.0f} async, "
         f"{taken['sync chunk']:.0f} / {taken['async chunk']:.0f} a streamed chunk; with it, this is added:"

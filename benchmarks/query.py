@@ -7,7 +7,8 @@ teams, 5,000 users, tasks of 20 calls, a third of them tools. Closed days are ro
 question is asked of the last 30 days and of the whole ledger, each panel of the last 30 days, five times after once for
 warming up. Beside the time stands the processor time of all cores, which says more where others use the machine, and
 the time as a multiple of a fixed statement's, asked in between. With a DIRECTORY, the ledger is kept there and used
-again. No facts and no spans are written: what emitters, traces and arrivals cost is that of the ledger alone.
+again. No facts and no spans are written: what emitters, traces and arrivals cost is that of the ledger alone. At the
+end all days are given up, and the questions that read roll-ups are asked once more, of the calls themselves.
 """
 
 from __future__ import annotations
@@ -139,16 +140,28 @@ def expanded(sql: str) -> str:
     return re.sub(r"\$__timeInterval\((\w+)\)", r"toStartOfInterval(toDateTime(\1), INTERVAL 1 hour)", sql)
 
 
-def show(name: str, store: Store, *asked: tuple[str, dict[str, Any]]) -> list[float]:
-    """Print a line: time, processor time and multiple of the reference, for each statement."""
-    line, medians_ms = f"{name[:44]:44}", []
+def show(name: str, store: Store, *asked: tuple[str, dict[str, Any]]) -> tuple[float, float]:
+    """Print a line: time, processor time and multiple of the reference, for each statement; returns the first's."""
+    line, medians = f"{name[:44]:44}", []
     for sql, values in asked:
         reference_ms, _ = measured(lambda: store.query(REFERENCE), 1)
         wall_ms, processor_ms = measured(lambda sql=sql, values=values: store.query(sql, values))  # type: ignore[misc]
         line += f"{wall_ms:9.0f}{processor_ms:9.0f}{wall_ms / reference_ms:7.1f}"
-        medians_ms.append(wall_ms)
+        medians.append((wall_ms, processor_ms))
     print(line, flush=True)
-    return medians_ms
+    return medians[0]
+
+
+def show_gain(store: Store, rolled: dict[str, tuple[float, float]]) -> None:
+    """Print the processor time from calls, and how much more it is than that from roll-ups."""
+    store.command("INSERT INTO rolled_day (day, stamp) SELECT day, now64(6, 'UTC') FROM rolled_day FINAL")
+    print(f"\n{'30 days, cpu ms':44}{'calls':>9}{'rolled':>9}{'ratio':>7}")
+    for name, (_, rolled_ms) in rolled.items():
+        query = load()[name]
+        if "call_groups" in query.sql:
+            values = bind(query, {"since": MONTH.isoformat(), **PICKED.get(name, {})})
+            _, calls_ms = measured(lambda query=query, values=values: store.query(query.sql, values), 2)  # type: ignore[misc]
+            print(f"{name:44}{calls_ms:9.0f}{rolled_ms:9.0f}{calls_ms / rolled_ms:7.1f}", flush=True)
 
 
 def main(calls: int, directory: Path) -> None:
@@ -169,10 +182,13 @@ def main(calls: int, directory: Path) -> None:
         print(", ".join(f"{table}: {size:.1f} bytes a call on disk" for table, size in per_call.items()), "\n")
         heading = f"{'ms':>9}{'cpu ms':>9}{'x ref':>7}"
         print(f"{'':44}{'30 days':>25}{'whole ledger':>25}\n{'question':44}{heading}{heading}")
+        rolled = {}
         for query in load().values():
             texts = PICKED.get(query.name, {})
             ranges = [{"since": MONTH.isoformat()}, {}] if any(p.name == "since" for p in query.parameters) else [{}]
-            show(query.name, store, *((query.sql, bind(query, {**texts, **one})) for one in ranges))
+            rolled[query.name] = show(
+                query.name, store, *((query.sql, bind(query, {**texts, **one})) for one in ranges)
+            )
         print(f"\n{'panel, 30 days':44}{heading}")
         medians_ms = [
             show(f"{board['title'].removeprefix('spanledger: ')}: {panel['title']}", store, (expanded(sql), {}))[0]
@@ -182,6 +198,7 @@ def main(calls: int, directory: Path) -> None:
         ]
         below = {limit_ms: sum(median_ms < limit_ms for median_ms in medians_ms) for limit_ms in (100, 300)}
         print(f"\nof {len(medians_ms)} panels {below[100]} take less than 100 ms and {below[300]} less than 300 ms")
+        show_gain(store, rolled)
     finally:
         store.close()
 

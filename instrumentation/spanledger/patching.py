@@ -62,6 +62,9 @@ class Patching:
         # Two names may mean one class: httpx2 can pose as httpx.
         if parent is None or name not in vars(parent) or (parent, name) in self._wrapped:
             return
-        wrapper = wrapt.FunctionWrapper(vars(parent)[name], patch.hook, enabled=lambda: self._is_on)
+        # One that could not be taken away (somebody's wrapper is around it) must not work again beside a new one.
+        wrapper: Any = wrapt.FunctionWrapper(
+            vars(parent)[name], patch.hook, enabled=lambda: self._wrapped.get((parent, name)) is wrapper
+        )
         setattr(parent, name, wrapper)
         self._wrapped[parent, name] = wrapper

@@ -88,7 +88,7 @@ class EventReading(Reading):
             if self.first_content_ns is None or self._with_content or self._tells(event):
                 self._fold(event)
             elif event == self._end_mark:
-                self.is_complete = True
+                self._untold, self.is_complete = b"", True
             else:
                 self._untold = event
 
