@@ -34,8 +34,8 @@ format: $(VENV)/.test  ## what ruff can mend by itself
 	@$(BIN)/ruff check --fix .
 	@$(BIN)/ruff format .
 
-bench: $(VENV)/.test  ## spans a second, stage by stage and end to end
-	@$(BIN)/python benchmarks/ingest.py
+bench: $(VENV)/.test $(VENV)-bench/.ready  ## spans a second, stage by stage and end to end, beside rotel
+	@ROTEL="$$(ls $(VENV)-bench/lib/python*/site-packages/rotel/rotel-agent)" $(BIN)/python benchmarks/ingest.py
 
 bench-instrument: $(VENV)-bench/.ready  ## what tracing adds to a call and an import, beside the other instrumentors
 	@$(VENV)-bench/bin/python benchmarks/instrument.py
@@ -98,7 +98,7 @@ $(VENV)-sdks/.test: locks/sdks.txt locks/urllib3-1.txt pyproject.toml | $(BIN)/p
 	@touch $@
 
 $(VENV)-bench/.ready: locks/bench.txt pyproject.toml
-	@echo "installing the app side and other instrumentors into $(VENV)-bench (once)"
+	@echo "installing the app side and what it is measured beside into $(VENV)-bench (once)"
 	@$(PYTHON) -m venv $(VENV)-bench
 	@$(VENV)-bench/bin/python -m pip install --disable-pip-version-check -q --require-hashes -r locks/bench.txt
 	@$(VENV)-bench/bin/python -m pip install --disable-pip-version-check -q --no-deps --no-build-isolation -e .
