@@ -50,6 +50,7 @@ PICKED = {
     "trace": {"trace_id": "0" * 32},
     "call_usage": {"call_id": "0" * 32},
     "calls": {"limit": "25"},
+    "call_distribution": {"limit": "100"},
     "waste": {"limit": "100"},
     "cost_per_task": {"limit": "200"},
     "spend_by_user": {"limit": "200"},

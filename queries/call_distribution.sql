@@ -9,6 +9,7 @@
 --   user   String                ''                    only this user; '' is all
 --   task   String                ''                    only this task; '' is all
 --   model  String                ''                    only this model, asked for or answering; '' is all
+--   limit  UInt64                0                     at most this many rows; 0 is all
 -- columns:
 --   agent                name    agent, or (no agent)
 --   kind                 name    llm, embedding or tool
@@ -70,3 +71,4 @@ SELECT
 FROM typed
 WINDOW of_agent AS (PARTITION BY agent_name)
 ORDER BY agent_calls_per_run DESC, agent, calls DESC, call_type, kind
+LIMIT if({limit:UInt64} = 0, 18446744073709551615, {limit:UInt64})

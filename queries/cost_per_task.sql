@@ -33,7 +33,7 @@
 WITH
     g.kind != 'tool' AND NOT g.is_priced AS is_unpriced
 SELECT
-    if(g.task = '', '(no task)', g.task) AS task,
+    if(any(g.task) = '', '(no task)', any(g.task)) AS task,
     arrayStringConcat(arraySort(groupUniqArrayIf(g.agent, g.agent != '')), ', ') AS agents,
     arrayStringConcat(arraySort(groupUniqArrayIf(g.team, g.team != '')), ', ') AS teams,
     concat(replaceOne(toString(min(g.first_started_at)), ' ', 'T'), 'Z') AS first_call_at,
@@ -54,6 +54,6 @@ WHERE ({team:String} = '' OR g.team = {team:String})
   AND ({user:String} = '' OR g.user = {user:String})
   AND ({task:String} = '' OR g.task = {task:String})
   AND ({model:String} = '' OR g.request_model = {model:String} OR g.response_model = {model:String})
-GROUP BY task
+GROUP BY if(g.names_task, g.run_key, 0)
 ORDER BY total_cost_usd DESC NULLS LAST, calls DESC, task
 LIMIT if({limit:UInt64} = 0, 18446744073709551615, {limit:UInt64})

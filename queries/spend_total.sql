@@ -12,6 +12,9 @@
 -- columns:
 --   agents                   agents  different agents named
 --   tasks                    tasks   different tasks named
+--   priced_tasks             tasks   those with a priced call: the base of the two figures below
+--   average_task_cost_usd    USD     mean cost of a task; null when none is priced
+--   median_task_cost_usd     USD     median: a cost that one of them really had
 --   calls                    calls   all calls of the group, tool executions included
 --   llm_calls                calls   calls of a language model
 --   embedding_calls          calls   calls of an embedding model
@@ -25,27 +28,48 @@
 --   unpriced_tokens          tokens  input and output of those calls, as far as known; null when none told
 -- chart: figure of total_cost_usd
 -- table:
---   total_cost_usd unpriced_calls unpriced_tokens tasks agents llm_calls tool_calls tool_errors
---   total_input_tokens total_cache_read_tokens total_output_tokens
+--   total_cost_usd unpriced_calls unpriced_tokens tasks average_task_cost_usd median_task_cost_usd agents
+--   llm_calls tool_calls tool_errors total_input_tokens total_cache_read_tokens total_output_tokens
 WITH
-    g.kind != 'tool' AND NOT g.is_priced AS is_unpriced
+    g.kind != 'tool' AND NOT g.is_priced AS is_unpriced,
+    run AS (
+        SELECT
+            g.names_task AS names_task,
+            groupUniqArrayIf(g.agent, g.agent != '') AS run_agents,
+            sum(g.calls) AS run_calls,
+            sumIf(g.calls, g.kind = 'llm') AS run_llm_calls,
+            sumIf(g.calls, g.kind = 'embedding') AS run_embedding_calls,
+            sumIf(g.calls, g.kind = 'tool') AS run_tool_calls,
+            sumIf(g.calls, g.kind = 'tool' AND g.status = 'error') AS run_tool_errors,
+            sum(g.input_tokens) AS run_input_tokens,
+            sum(g.cache_read_tokens) AS run_cache_read_tokens,
+            sum(g.output_tokens) AS run_output_tokens,
+            sum(g.cost_usd) AS run_cost_usd,
+            sumIf(g.calls, is_unpriced) AS run_unpriced_calls,
+            sumIf(g.known_tokens, is_unpriced) AS run_unpriced_tokens
+        FROM call_groups(since = {since:DateTime64(9, 'UTC')}, until = {until:DateTime64(9, 'UTC')}) AS g
+        WHERE ({team:String} = '' OR g.team = {team:String})
+          AND ({agent:String} = '' OR g.agent = {agent:String})
+          AND ({user:String} = '' OR g.user = {user:String})
+          AND ({task:String} = '' OR g.task = {task:String})
+          AND ({model:String} = '' OR g.request_model = {model:String} OR g.response_model = {model:String})
+        GROUP BY g.run_key, names_task
+    )
 SELECT
-    uniqExactIf(g.agent, g.agent != '') AS agents,
-    uniqExactIf(g.run_key, g.names_task) AS tasks,
-    sum(g.calls) AS calls,
-    sumIf(g.calls, g.kind = 'llm') AS llm_calls,
-    sumIf(g.calls, g.kind = 'embedding') AS embedding_calls,
-    sumIf(g.calls, g.kind = 'tool') AS tool_calls,
-    sumIf(g.calls, g.kind = 'tool' AND g.status = 'error') AS tool_errors,
-    sum(g.input_tokens) AS total_input_tokens,
-    sum(g.cache_read_tokens) AS total_cache_read_tokens,
-    sum(g.output_tokens) AS total_output_tokens,
-    sum(g.cost_usd) AS total_cost_usd,
-    sumIf(g.calls, is_unpriced) AS unpriced_calls,
-    if(unpriced_calls = 0, 0, sumIf(g.known_tokens, is_unpriced)) AS unpriced_tokens
-FROM call_groups(since = {since:DateTime64(9, 'UTC')}, until = {until:DateTime64(9, 'UTC')}) AS g
-WHERE ({team:String} = '' OR g.team = {team:String})
-  AND ({agent:String} = '' OR g.agent = {agent:String})
-  AND ({user:String} = '' OR g.user = {user:String})
-  AND ({task:String} = '' OR g.task = {task:String})
-  AND ({model:String} = '' OR g.request_model = {model:String} OR g.response_model = {model:String})
+    length(groupUniqArrayArray(run_agents)) AS agents,
+    countIf(names_task) AS tasks,
+    countIf(names_task AND run_cost_usd IS NOT NULL) AS priced_tasks,
+    sumIf(run_cost_usd, names_task) / nullIf(priced_tasks, 0) AS average_task_cost_usd,
+    quantileExactIf(0.5)(run_cost_usd, names_task) AS median_task_cost_usd,
+    sum(run_calls) AS calls,
+    sum(run_llm_calls) AS llm_calls,
+    sum(run_embedding_calls) AS embedding_calls,
+    sum(run_tool_calls) AS tool_calls,
+    sum(run_tool_errors) AS tool_errors,
+    sum(run_input_tokens) AS total_input_tokens,
+    sum(run_cache_read_tokens) AS total_cache_read_tokens,
+    sum(run_output_tokens) AS total_output_tokens,
+    sum(run_cost_usd) AS total_cost_usd,
+    sum(run_unpriced_calls) AS unpriced_calls,
+    if(unpriced_calls = 0, 0, sum(run_unpriced_tokens)) AS unpriced_tokens
+FROM run

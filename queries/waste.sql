@@ -11,17 +11,19 @@
 --   model  String                ''                    only this model, asked for or answering; '' is all
 --   limit  UInt64                0                     at most this many rows; 0 is all
 -- columns:
---   rule             name   loop, retry_storm, re_read, unused_cache_write, oversized_tools or dear_small_answer
---   rule_text        name   the rule in words
---   task             name   task, or `trace` and its id for calls that name no task
---   agent            name   agent, or (no agent)
---   team             name   team that pays, or (no team)
---   about            name   the tool that is run again, the tools that are offered in vain, or the model
---   calls            calls  calls that the money was spent on
---   wasted_cost_usd  USD    what would not have been paid
---   first_call_at    time   start of the first of them; ISO 8601, UTC
---   last_call_at     time   start of the last
---   call_ids         name   their ids, oldest first, comma-separated; the first hundred
+--   rule                   name      loop, retry_storm, re_read, unused_cache_write, oversized_tools, dear_small_answer
+--   rule_text              name      the rule in words
+--   task                   name      task, or `trace` and its id for calls that name no task
+--   agent                  name      agent, or (no agent)
+--   team                   name      team that pays, or (no team)
+--   about                  name      the tool that is run again, the tools that are offered in vain, or the model
+--   calls                  calls     calls that the money was spent on
+--   wasted_cost_usd        USD       what would not have been paid
+--   first_call_at          time      start of the first of them; ISO 8601, UTC
+--   last_call_at           time      start of the last
+--   call_ids               name      their ids, oldest first, comma-separated; the first hundred
+--   findings               findings  all there are, those that `limit` leaves out included
+--   total_wasted_cost_usd  USD       what they found together
 -- chart: bar of wasted_cost_usd by rule
 -- table:
 --   rule task agent about calls wasted_cost_usd first_call_at rule_text
@@ -125,7 +127,9 @@ SELECT
             )), 1, 100)
         ),
         ','
-    ) AS call_ids
+    ) AS call_ids,
+    count() OVER () AS findings,
+    sum(wasted_cost_usd) OVER () AS total_wasted_cost_usd
 FROM kept AS f
 GROUP BY rule, task, agent, team, about
 ORDER BY wasted_cost_usd DESC, rule, task, agent, team, about

@@ -5,8 +5,10 @@ from __future__ import annotations
 import asyncio
 import logging
 import math
+import time
 from collections.abc import Iterator, Sequence
 from contextlib import ExitStack, contextmanager
+from functools import partial
 from typing import Any
 
 from spanledger_collector.access import Access, Grant, load_access
@@ -17,9 +19,11 @@ from spanledger_collector.export.data_directory import DataDirectory, Holder
 from spanledger_collector.export.ledger import Ledger
 from spanledger_collector.export.migrate import migrate
 from spanledger_collector.export.retention import apply_retention
+from spanledger_collector.export.roll_up import RollUps
 from spanledger_collector.export.seen import SeenKeys
 from spanledger_collector.export.status import status_of
 from spanledger_collector.export.store import Store, open_embedded, open_server, sync_inserts
+from spanledger_collector.forward import Stage, Staging, forwarding_of, goes_on
 from spanledger_collector.journal import (
     BatchLimits,
     Bounds,
@@ -28,6 +32,7 @@ from spanledger_collector.journal import (
     Entry,
     Intake,
     Journal,
+    OutgoingBounds,
     ReadYourWrites,
     lag_s,
     show_depth,
@@ -35,6 +40,7 @@ from spanledger_collector.journal import (
 from spanledger_collector.pipeline import Pipeline, leads_to_ledger
 from spanledger_collector.price.desk import PriceDesk
 from spanledger_collector.receive.entrance import Entrance
+from spanledger_collector.receive.redact import redaction_of
 from spanledger_collector.receive.screen import Screen
 from spanledger_collector.receive.serve import HttpServer, OtlpServers
 from spanledger_collector.web.api import create_app
@@ -108,14 +114,17 @@ def open_journal(settings: Settings) -> Journal:
         JournalDamagedError: it cannot be read.
     """
     bounds = Bounds(settings.journal_max_bytes, settings.journal_max_age_s, settings.min_free_bytes)
-    return Journal(settings.data / JOURNAL_FILE, bounds)
+    outgoing = OutgoingBounds(settings.forward.max_bytes, settings.forward.max_age_s)
+    return Journal(settings.data / JOURNAL_FILE, bounds, outgoing=outgoing)
 
 
-def journal_consumer(settings: Settings, journal: Journal, pipeline: Pipeline) -> Consumer:
-    """What takes requests from ``journal`` through ``pipeline``."""
+def journal_consumer(settings: Settings, journal: Journal, pipeline: Pipeline, stage: Stage | None) -> Consumer:
+    """What takes requests from ``journal`` through ``pipeline``, and to ``stage`` those that are to be forwarded."""
 
     def process(entries: Sequence[Entry]) -> None:
-        pipeline.process([request for e in entries if leads_to_ledger(request := e.request.parse())])
+        requests = [entry.request.parse() for entry in entries]
+        settled = partial(stage, entries, requests) if stage else None
+        pipeline.process([request for request in requests if leads_to_ledger(request)], settled)
 
     limits = BatchLimits(settings.batch_spans, settings.batch_bytes, settings.batch_wait_ms / 1000)
     return Consumer(journal, process, DeadLetters(settings.data / DEAD_LETTER_FOLDER), limits)
@@ -129,7 +138,9 @@ def process_leftovers(settings: Settings, store: Store) -> None:
     try:
         if journal.depth.entries:
             desk = PriceDesk(store, settings.prices, settings.newer_price_list)
-            consumer = journal_consumer(settings, journal, Pipeline(open_ledger(settings, store), desk.load()))
+            pipeline = Pipeline(open_ledger(settings, store), desk.load())
+            stage = Staging(journal, redaction_of(settings)).stage if journal.outbox.is_on else None
+            consumer = journal_consumer(settings, journal, pipeline, stage)
             consumer.start()
             consumer.stop(drain_s=math.inf)
     finally:
@@ -143,15 +154,19 @@ class Collector:
         self._settings = settings
         self._store = store
         self._ready = False
-        apply_retention(store, settings.retention_days, LOCAL if settings.cluster else "", on_cluster(settings.cluster))
+        held_by = (LOCAL if settings.cluster else "", on_cluster(settings.cluster))
+        apply_retention(store, settings.retention_days, *held_by)
+        self._roll_ups = RollUps(store, *held_by)
         desk = PriceDesk(store, settings.prices, settings.newer_price_list)
         pipeline = Pipeline(open_ledger(settings, store), desk.load())
         desk.use = pipeline.use
         self._journal = open_journal(settings)
-        self._consumer = journal_consumer(settings, self._journal, pipeline)
+        self._forwarding = forwarding_of(self._journal, settings.forward, redaction_of(settings))
+        stage = self._forwarding.stage if self._forwarding else None
+        self._consumer = journal_consumer(settings, self._journal, pipeline, stage)
         self._intake = Intake(
             self._journal,
-            wanted=leads_to_ledger,
+            wanted=goes_on if self._forwarding else leads_to_ledger,
             arrived=self._consumer.arrived,
             max_pending_bytes=settings.max_pending_bytes,
         )
@@ -212,7 +227,7 @@ class Collector:
         )
 
     def status(self) -> dict[str, Any]:
-        """What ``/api/status`` answers: ``export.status.status_of``, and what waits in the journal."""
+        """What ``/api/status`` answers: ``export.status.status_of``, and what waits for the store and the target."""
         depth = self._journal.depth
         waits = {
             "requests": depth.entries,
@@ -220,19 +235,21 @@ class Collector:
             "bytes": depth.size_bytes,
             "lag_s": lag_s(self._journal),
         }
-        return {**status_of(self._store), "journal": {**waits, "lag_s": lag_s(self._journal)}}
+        forward = self._forwarding.status() if self._forwarding else None
+        return {**status_of(self._store), "journal": waits, "forward": forward}
 
     async def start(self) -> None:
         """Start what answers before what takes in.
 
         Raises:
             AddressUnavailableError: an address cannot be listened on.
+            ForwardsToItselfError: the forward target is one of them.
         """
         self._consumer.start()
         try:
             await self._api_server.start()
             try:
-                await self._otlp_servers.start()
+                await self._start_in_and_out()
             except BaseException:
                 await self._api_server.stop()
                 raise
@@ -242,7 +259,18 @@ class Collector:
         if not self._settings.clickhouse:
             certificate = str(self._settings.tls_cert.absolute()) if self._settings.tls_cert else ""
             DataDirectory(self._settings.data).announce(Holder.here(self.api_url, self.otlp_http_url, certificate))
+        self._roll_ups.start()
         self._ready = True
+
+    async def _start_in_and_out(self) -> None:
+        await self._otlp_servers.start()
+        if self._forwarding:
+            try:
+                http = Address(self._http.host, self._otlp_servers.http_port)
+                await asyncio.to_thread(self._forwarding.start, (self.otlp_grpc, http))
+            except BaseException:
+                await self._otlp_servers.stop()
+                raise
 
     async def stop(self) -> None:
         """Take no more in, write what was taken as far as there is time, then stop answering."""
@@ -253,7 +281,11 @@ class Collector:
 
     async def _stop_processing(self) -> None:
         await self._intake.stop()
+        stop_at_s = time.monotonic() + self._settings.drain_s
         await asyncio.to_thread(self._consumer.stop, self._settings.drain_s)
+        if self._forwarding:
+            await asyncio.to_thread(self._forwarding.stop, max(0.0, stop_at_s - time.monotonic()))
+        await asyncio.to_thread(self._roll_ups.stop)
         self._journal.close()
 
 

@@ -17,6 +17,7 @@ from uuid import uuid4
 import pytest
 
 from spanledger_collector.export.migrate import migrate
+from spanledger_collector.export.retention import TIME_COLUMNS
 from spanledger_collector.export.store import Store, open_embedded, open_server
 
 CHDB_OVER_HTTP = Path(__file__).with_name("chdb_over_http.py")
@@ -94,7 +95,7 @@ def any_store(request: pytest.FixtureRequest) -> Store:
 
 def emptied(store: Store) -> Store:
     """The store without rows of the ledger."""
-    for table in ("calls", "call_rollup", "rolled_day", "facts", "otel_traces", "otel_traces_trace_id_ts"):
+    for table in (*TIME_COLUMNS, "rolled_day"):
         store.command(f"TRUNCATE TABLE {table}")
     return store
 

@@ -252,9 +252,23 @@ def test_unused_tools_are_counted(asker: StoreAsker) -> None:
 
 @pytest.mark.parametrize("parameters", [{"agent": "agent-071"}, {"team": "team-7"}, {"model": "house-big"}])
 def test_a_filter_picks_findings_and_changes_none(asker: StoreAsker, parameters: dict[str, str]) -> None:
-    """A task's findings are the same whatever is asked for beside it."""
-    alone = ask(asker, "waste", task=Task(71, 13).name)
-    assert [row for row in ask(asker, "waste", **parameters) if row["task"] == Task(71, 13).name] == alone != []
+    """A task's findings are the same whatever is asked for beside it, but for how many there are in all."""
+    of_all = ("findings", "total_wasted_cost_usd")
+
+    def found(**texts: str) -> list[dict[str, Any]]:
+        rows = [row for row in ask(asker, "waste", **texts) if row["task"] == Task(71, 13).name]
+        return [{name: value for name, value in row.items() if name not in of_all} for row in rows]
+
+    assert found(**parameters) == found(task=Task(71, 13).name) != []
+
+
+def test_the_dearest_findings_tell_of_all(asker: StoreAsker) -> None:
+    """Where a limit leaves findings out, their number and their dollars still stand in each row."""
+    rows = ask(asker, "waste")
+    dearest = ask(asker, "waste", limit="2")
+    assert dearest == rows[:2]
+    assert {row["findings"] for row in dearest} == {len(rows)}
+    assert {row["total_wasted_cost_usd"] for row in dearest} == {sum(row["wasted_cost_usd"] for row in rows)}
 
 
 def test_a_call_is_judged_alike_in_any_time(asker: StoreAsker) -> None:

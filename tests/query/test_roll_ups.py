@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import random
+import time
 from collections.abc import Iterator, Mapping, Sequence
 from decimal import Decimal
 from typing import Any
@@ -10,6 +11,7 @@ from typing import Any
 import pytest
 
 from spanledger_collector import rolled_days
+from spanledger_collector.export import roll_up
 from spanledger_collector.export.ledger import Ledger
 from spanledger_collector.export.roll_up import RollUps
 from spanledger_collector.export.store import Store
@@ -180,6 +182,31 @@ def test_a_repricing_and_its_undoing_give_their_days_up(
     assert total(ledger) == before
 
 
+def test_what_was_just_built_is_not_read_yet(ledger: Store) -> None:
+    """A question that began before a day was built finds it in the calls: the roll-up counts a little later."""
+    before = total(ledger)
+    RolledDays(ledger).give_up([FIRST_DAY])
+    assert RollUps(ledger, usable_after_s=60).make() == ["2026-06-01"]
+    ledger.command(
+        "INSERT INTO calls (call_id, started_at, cost_usd, version) VALUES ('y', '2026-06-01 12:00:00', 5, 1)"
+    )
+    assert total(ledger) != before
+
+
+def test_days_are_rolled_up_by_themselves(ledger: Store, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Once started, it builds what is given up until it is stopped."""
+    monkeypatch.setattr(roll_up, "PAUSE_S", 0.01)
+    RolledDays(ledger).give_up([FIRST_DAY, FIRST_DAY + 1])
+    assert rolled(ledger) == DAYS - 2
+    roll_ups = RollUps(ledger, usable_after_s=0)
+    roll_ups.start()
+    deadline_s = time.monotonic() + 60
+    while rolled(ledger) < DAYS and time.monotonic() < deadline_s:
+        time.sleep(0.05)
+    roll_ups.stop()
+    assert rolled(ledger) == DAYS
+
+
 def test_a_building_that_a_write_overtakes_does_not_count(ledger: Store, monkeypatch: pytest.MonkeyPatch) -> None:
     """A day that is given up while it is built stays given up, and is not built again until the rows are there."""
     RolledDays(ledger).give_up([FIRST_DAY])
@@ -198,9 +225,9 @@ def test_a_building_that_a_write_overtakes_does_not_count(ledger: Store, monkeyp
     assert roll_ups.make() == []
 
 
-@pytest.mark.parametrize(("time", "days"), [("00:30", {-1, 0}), ("12:00", {0}), ("23:30", {0, 1})])
-def test_a_call_near_midnight_gives_two_days_up(time: str, days: set[int]) -> None:
+@pytest.mark.parametrize(("clock", "days"), [("00:30", {-1, 0}), ("12:00", {0}), ("23:30", {0, 1})])
+def test_a_call_near_midnight_gives_two_days_up(clock: str, days: set[int]) -> None:
     """What was wasted in a call is judged by those two hours before and after it, on another day, too."""
-    hours, minutes = map(int, time.split(":"))
+    hours, minutes = map(int, clock.split(":"))
     start_ns = FIRST_DAY * DAY_NS + (hours * 60 + minutes) * 60 * 10**9
     assert rolled_days.neighbours([start_ns]) == {FIRST_DAY + day for day in days}

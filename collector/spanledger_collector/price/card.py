@@ -7,6 +7,7 @@ A card is found by (provider, model, tier, time); inside it the total input of t
 from __future__ import annotations
 
 from dataclasses import dataclass
+from decimal import Decimal
 from hashlib import blake2b
 
 NS_PER_SECOND = 1_000_000_000
@@ -29,6 +30,9 @@ KINDS = (
     "request",
 )
 """What is counted, in the order of a rate vector; each token of a call falls into exactly one kind."""
+
+QUOTED_PER_THOUSAND = frozenset({"web_search", "request"})
+"""Kinds whose price is quoted for a thousand, here and in price files; that of all others, tokens, for a million."""
 
 Rates = tuple[int | None, ...]
 """Femto-USD (1e-15 US dollars) per unit, in the order of ``KINDS``; None, not 0, where there is no price.
@@ -96,3 +100,16 @@ def make_card(
         source=source,
         catalogue_version=catalogue_version,
     )
+
+
+def quoted(kind: str, femto_usd: int) -> tuple[Decimal, str]:
+    """A rate as price lists quote it: US dollars, exact, and what for: ``per million`` or ``per thousand``."""
+    if kind in QUOTED_PER_THOUSAND:
+        return Decimal(femto_usd).scaleb(-12), "per thousand"
+    return Decimal(femto_usd).scaleb(-9), "per million"
+
+
+def quoted_text(kind: str, femto_usd: int) -> str:
+    """The same as text: ``$2.5 per million``."""
+    usd, units = quoted(kind, femto_usd)
+    return f"${usd.normalize():f} {units}"

@@ -15,11 +15,11 @@ _INPUT_KINDS = KINDS[: KINDS.index("output")]
 
 @dataclass(frozen=True, slots=True)
 class Line:
-    """``count`` units of ``kind``; rates and costs in US dollars, exact; None where there is no price."""
+    """``count`` units of ``kind``; the rate of one and the cost of all, exact; None where there is no price."""
 
     kind: str
     count: int
-    usd_per_million: Decimal | None
+    rate_femto_usd: int | None
     cost_usd: Decimal | None
 
 
@@ -41,7 +41,7 @@ def explain(card: Card, at_ns: int, usage: Usage) -> Explanation:
     band = bisect_left(card.bands, total_input)
     slot = bisect_right(card.slots, at_ns // NS_PER_SECOND % SECONDS_PER_DAY)
     lines = tuple(
-        Line(kind, counts[kind], _usd(rate, -9), _usd(rate, -15, counts[kind]))
+        Line(kind, counts[kind], rate, None if rate is None else Decimal(rate * counts[kind]).scaleb(-15))
         for kind, rate in zip(KINDS, card.rates[band][slot], strict=True)
         if counts[kind] and (rate is not None or kind != "request")
     )
@@ -71,7 +71,3 @@ def _charged(card: Card, at_ns: int, usage: Usage, kind: int) -> int:
     table: Sequence[Sequence[tuple[int, ...]]] = [[rates] * (len(card.slots) + 1)] * (len(card.bands) + 1)
     counting = replace(card, rates=tuple(map(tuple, table)))
     return charge(Tariff.of(counting, "priced"), at_ns, usage).cost_pico_usd or 0
-
-
-def _usd(femto_usd: int | None, places: int, count: int = 1) -> Decimal | None:
-    return None if femto_usd is None else Decimal(femto_usd * count).scaleb(places)

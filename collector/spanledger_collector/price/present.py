@@ -12,7 +12,7 @@ from typing import Any
 import click
 
 from spanledger_collector.price.calls import REPORTED
-from spanledger_collector.price.card import FOREVER_NS, KINDS, NO_RATES, NS_PER_SECOND, Card, Rates
+from spanledger_collector.price.card import FOREVER_NS, KINDS, NO_RATES, NS_PER_SECOND, Card, Rates, quoted, quoted_text
 from spanledger_collector.price.charge import Usage
 from spanledger_collector.price.compare import Difference
 from spanledger_collector.price.explain import Explanation, explain
@@ -102,8 +102,8 @@ def write_card(card: Card, display: Display | None, at_ns: int) -> None:
                 click.echo(f"  {when}")
             for kind, rate in zip(KINDS, rates, strict=True):
                 if rate is not None:
-                    usd = _per_million(rate)
-                    click.echo(f"  {kind:15}{_usd(usd):>14} per million{_displayed(usd, display, at_ns)}")
+                    usd, units = quoted(kind, rate)
+                    click.echo(f"  {kind:15}{_usd(usd):>14} {units}{_displayed(usd, display, at_ns)}")
 
 
 def write_difference(difference: Difference) -> None:
@@ -167,7 +167,7 @@ def _write_lines(found: Explanation) -> None:
     if when:
         click.echo(f"  {when}")
     for line in found.lines:
-        rate = "no price" if line.usd_per_million is None else f"{_usd(line.usd_per_million)} per million"
+        rate = "no price" if line.rate_femto_usd is None else quoted_text(line.kind, line.rate_femto_usd)
         click.echo(f"  {line.kind:15}{line.count:>12,} x {rate:24} = {_usd(line.cost_usd)}")
 
 
@@ -195,12 +195,8 @@ def _why_no_card(call: CallPrice) -> str:
 
 def _brief(card: Card | None) -> str:
     rates: Rates = card.rates[0][0] if card else NO_RATES
-    told = {kind: _usd(_per_million(rate)) for kind, rate in zip(KINDS, rates, strict=True) if rate is not None}
+    told = {kind: _usd(quoted(kind, rate)[0]) for kind, rate in zip(KINDS, rates, strict=True) if rate is not None}
     return ", ".join(f"{kind} {usd}" for kind, usd in told.items() if kind in _TOLD_IN_BRIEF) or "no price"
-
-
-def _per_million(rate: int) -> Decimal:
-    return Decimal(rate).scaleb(-9)
 
 
 def _displayed(usd: Decimal, display: Display | None, at_ns: int) -> str:

@@ -10,7 +10,7 @@ from __future__ import annotations
 from collections import defaultdict
 from collections.abc import Iterator
 from dataclasses import dataclass
-from datetime import UTC, datetime
+from datetime import UTC, date, datetime
 from decimal import Decimal
 from itertools import pairwise
 from typing import Any
@@ -19,12 +19,14 @@ from spanledger_collector.errors import BadParameterError
 from spanledger_collector.price import reprice_sql as sql
 from spanledger_collector.price.catalogue import Catalogue
 from spanledger_collector.price.tables import Store, record, record_names
+from spanledger_collector.rolled_days import RolledDays
 
 CALLS_PER_PORTION = 400_000
 _REPRICING_COLUMNS = (
     "repricing_id", "undoes", "since", "until", "catalogue_version", "changed_calls", "old_cost_usd", "new_cost_usd",
     "complete",
 )  # fmt: skip
+_EPOCH = date(1970, 1, 1).toordinal()
 _ID_SPACE = 1 << 32
 """Call ids are hex digests: their first eight digits divide a day evenly."""
 
@@ -70,6 +72,7 @@ class Repricer:
         self._store = store
         self._catalogue = catalogue
         self._calls_per_portion = calls_per_portion
+        self._rolled_days = RolledDays(store)
 
     def plan(self, interval: Interval) -> list[ModelTotal]:
         """Old and new totals by model, the dearest first; nothing is written but what names lead to."""
@@ -90,7 +93,7 @@ class Repricer:
         for portion in self._portions(interval):
             parameters = {**portion, "id": repricing_id}
             self._store.command(sql.RECORD_CHANGES, parameters)
-            self._store.command(sql.APPLY_CHANGES, parameters)
+            self._apply_changes(parameters)
         return self._audit(repricing_id, interval, complete=True)
 
     def undo(self, undone_id: int) -> Repricing:
@@ -113,8 +116,13 @@ class Repricer:
         for portion in self._portions(interval):
             parameters = {**portion, "id": repricing_id, "undone": undone_id}
             self._store.command(sql.RECORD_UNDOING, parameters)
-            self._store.command(sql.APPLY_CHANGES, parameters)
+            self._apply_changes(parameters)
         return self._audit(repricing_id, interval, complete=True, undoes=undone_id, expected_calls=changed_calls)
+
+    def _apply_changes(self, portion: dict[str, Any]) -> None:
+        first, last = (date.fromisoformat(portion[name]).toordinal() - _EPOCH for name in ("first_day", "last_day"))
+        self._rolled_days.give_up(range(first, last + 1))
+        self._store.command(sql.APPLY_CHANGES, portion)
 
     def _portions(self, interval: Interval) -> Iterator[dict[str, Any]]:
         """Parameters of the statements: whole days together as long as they are small, a large day by ranges of ids."""
