@@ -44,3 +44,19 @@ UNPRICED_CALLS = Counter(
     "spanledger_pipeline_unpriced_calls", "Ledger rows written without a cost, by price status", ["price_status"]
 )
 MERGED_DUPLICATES = Counter("spanledger_pipeline_merged_duplicates", "Copies found to be of a call that has its row")
+
+FORWARD_SENT_REQUESTS = Counter("spanledger_forward_sent_requests", "Requests that the forward target took")
+FORWARD_SENT_SPANS = Counter("spanledger_forward_sent_spans", "Spans that the forward target took")
+FORWARD_REFUSED_REQUESTS = Counter(
+    "spanledger_forward_refused_requests", "Requests that the forward target will never take, dropped"
+)
+FORWARD_REFUSED_SPANS = Counter(
+    "spanledger_forward_refused_spans", "Spans in these requests, and spans that it rejected of others"
+)
+FORWARD_GIVEN_UP_REQUESTS = Counter(
+    "spanledger_forward_given_up_requests", "Requests that waited too long for the forward target, or were too many"
+)
+FORWARD_GIVEN_UP_SPANS = Counter("spanledger_forward_given_up_spans", "Spans in these requests")
+FORWARD_REQUESTS = Gauge("spanledger_forward_requests", "Requests that wait for the forward target")
+FORWARD_BYTES = Gauge("spanledger_forward_bytes", "Bytes that wait for the forward target")
+FORWARD_LAG_SECONDS = Gauge("spanledger_forward_lag_seconds", "Age of the oldest of these; 0 where none waits")

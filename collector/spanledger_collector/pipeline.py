@@ -15,14 +15,17 @@ from opentelemetry.proto.collector.trace.v1.trace_service_pb2 import ExportTrace
 
 from spanledger_collector import metrics
 from spanledger_collector.decode import Batch, Decoder
-from spanledger_collector.merge import FactStore, LedgerRow, Settler
+from spanledger_collector.merge import FactStore, LedgerRow, Settlement, Settler
 from spanledger_collector.merge.settle import SpanPlace
-from spanledger_collector.model import Fact, Span
+from spanledger_collector.model import Call, Fact, Span
 from spanledger_collector.normalise import context, facts_of_logs, name_tells, normalise, scope_tells, states_calls
 from spanledger_collector.price import Catalogue
 from spanledger_collector.price.calls import priced
 
 LedgerRequest = ExportTraceServiceRequest | ExportLogsServiceRequest
+
+Settled = Callable[[Settlement, Collection[Fact], Callable[[Call], Call]], object]
+"""Told of a batch before its facts are written: the settlement, what the batch stated, and what prices a call."""
 
 
 def leads_to_ledger(request: object) -> TypeGuard[LedgerRequest]:
@@ -69,21 +72,24 @@ class Pipeline:
         with self._pricing:
             self._catalogue = catalogue
 
-    def process(self, requests: Collection[LedgerRequest]) -> Processed:
+    def process(self, requests: Collection[LedgerRequest], settled: Settled | None = None) -> Processed:
         """Take requests through all stages; when it returns, the store has them. Doing it again changes nothing.
+
+        ``settled`` is called once the rows are written and the facts are not: as long as it fails, or the process ends
+        before it is done, the same requests lead to the same settlement.
 
         Raises:
             StoreUnavailableError: the store did not answer; the same requests may be given again.
             StoreError: the store refused a row.
         """
         try:
-            return self._process(requests, self._settler or Settler(self._ledger))
+            return self._process(requests, self._settler or Settler(self._ledger), settled)
         except BaseException:
             # It noted as arrived what may not be stored; the next one is derived from what is.
             self._settler = None
             raise
 
-    def _process(self, requests: Collection[LedgerRequest], settler: Settler) -> Processed:
+    def _process(self, requests: Collection[LedgerRequest], settler: Settler, settled: Settled | None) -> Processed:
         self._settler = settler
         batch = self._decoder.decode(r for r in requests if isinstance(r, ExportTraceServiceRequest))
         facts, plain = _sorted_out(batch)
@@ -102,6 +108,8 @@ class Pipeline:
             ]
             # The facts last: should the process end before, the same facts are new once more and make the same rows.
             self._ledger.write_rows(rows)
+            if settled:
+                settled(settlement, facts, partial(priced, catalogue=self._catalogue))
             self._ledger.write_facts(settlement.facts)
         _count(batch.size, rows)
         return Processed(batch.size, len(rows))

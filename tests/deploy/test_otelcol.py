@@ -10,22 +10,38 @@ CONFIGS = sorted((Path(__file__).parents[2] / "deploy" / "otelcol").glob("*.yaml
 
 
 def test_the_readme_names_each_configuration() -> None:
-    """There are two, and the README tells of both."""
+    """There are three, and the README tells of each."""
     readme = (CONFIGS[0].parent / "README.md").read_text("utf-8")
-    assert len(CONFIGS) == 2
+    assert len(CONFIGS) == 3
     assert all(f"`{path.name}`" in readme for path in CONFIGS)
 
 
 @pytest.mark.parametrize("path", CONFIGS, ids=lambda path: path.name)
 def test_every_component_of_a_pipeline_is_declared_and_used(path: Path) -> None:
-    """Each pipeline's parts exist, no part lies idle, and all of it goes to spanledger."""
+    """Each pipeline's parts exist, and no part lies idle."""
     config: dict[str, Any] = yaml.safe_load(path.read_text("utf-8"))
     pipelines = config["service"]["pipelines"]
     assert set(pipelines) == {"traces", "logs"}
     for kind in ("receivers", "processors", "exporters"):
-        assert {name for pipeline in pipelines.values() for name in pipeline[kind]} == set(config[kind])
-    for pipeline in pipelines.values():
+        named = {name for pipeline in pipelines.values() for name in pipeline.get(kind, ())}
+        assert named == set(config.get(kind, ()))
+
+
+@pytest.mark.parametrize("name", ["before.yaml", "beside.yaml"])
+def test_all_of_it_goes_to_spanledger(name: str) -> None:
+    """Every pipeline ends there, and tries until it is taken."""
+    config = next(yaml.safe_load(path.read_text("utf-8")) for path in CONFIGS if path.name == name)
+    for pipeline in config["service"]["pipelines"].values():
         assert "otlphttp/spanledger" in pipeline["exporters"]
     exporter = config["exporters"]["otlphttp/spanledger"]
     assert exporter["endpoint"] == "${env:SPANLEDGER_URL}"
     assert exporter["retry_on_failure"] == {"enabled": True, "max_elapsed_time": "0s"}
+
+
+def test_the_collector_behind_listens_where_the_readme_lets_spanledger_send() -> None:
+    """`serve --forward` leads to the entrance of the configuration, with no other component of ours in between."""
+    config = next(yaml.safe_load(path.read_text("utf-8")) for path in CONFIGS if path.name == "behind.yaml")
+    endpoint = config["receivers"]["otlp"]["protocols"]["grpc"]["endpoint"]
+    assert f"--forward grpc://{endpoint}" in (CONFIGS[0].parent / "README.md").read_text("utf-8")
+    # What spanledger sends was acknowledged: a queue in memory would lose it in a restart, one that blocks does not.
+    assert config["exporters"]["otlphttp/other"]["sending_queue"] == {"enabled": False}

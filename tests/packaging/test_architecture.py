@@ -14,7 +14,7 @@ import pytest
 ROOT = Path(__file__).parents[2]
 COLLECTOR = ROOT / "collector" / "spanledger_collector"
 INSTRUMENTATION = ROOT / "instrumentation" / "spanledger"
-STAGES = {"receive", "journal", "decode", "normalise", "merge", "price", "export"}
+STAGES = {"receive", "journal", "decode", "normalise", "merge", "price", "export", "forward"}
 WIRING = {"pipeline.py", "collector.py", "testing.py"}
 """The modules that put stages together: their order, the running process around it, and its twin for tests."""
 
@@ -44,7 +44,7 @@ def test_the_app_side_never_imports_the_collector() -> None:
 
 def test_a_stage_knows_the_stages_before_it_only() -> None:
     """Data flows one way: a stage may know the records of those before it, never what comes after."""
-    order = ["receive", "journal", "decode", "normalise", "merge", "price", "export"]
+    order = ["receive", "journal", "decode", "normalise", "merge", "price", "export", "forward"]
     for number, stage in enumerate(order):
         for path in (COLLECTOR / stage).rglob("*.py"):
             later = stages_of(path) - set(order[: number + 1])

@@ -15,7 +15,7 @@ from rich.console import Console
 from spanledger_collector.cli.options import address_options, store_options
 from spanledger_collector.cli.serve import run_collector, where_to_look
 from spanledger_collector.collector import Collector
-from spanledger_collector.config import Settings, default_data_directory, load_settings
+from spanledger_collector.config import Forward, Settings, default_data_directory, load_settings
 from spanledger_collector.demo import FIRST_TASK, TASKS_PER_AGENT, run_app
 from spanledger_collector.query.library import find
 from spanledger_collector.query.render import render
@@ -38,8 +38,10 @@ def demo(stay: bool, tasks: int, config_file: str | None, **flags: Any) -> None:
     in ~/.local/share/spanledger-demo unless --data names another place; each run adds new tasks to it.
     """
     flags["data"] = flags["data"] or default_data_directory().with_name("spanledger-demo")
-    # Its agents are on this machine, and know no name that a certificate would be for.
-    settings = load_settings(config_file, **flags).model_copy(update={"tls_cert": None, "tls_key": None})
+    # Its agents are on this machine, and know no name that a certificate would be for; what they spend is not real.
+    settings = load_settings(config_file, **flags).model_copy(
+        update={"tls_cert": None, "tls_key": None, "forward": Forward()}
+    )
 
     async def show(collector: Collector) -> None:
         await _show(collector, StoreAsker(collector.reading), settings, tasks, stay)

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import sys
 import time
-from collections.abc import Mapping
+from bisect import bisect_right
 from decimal import Decimal
 from typing import Any
 
@@ -15,11 +15,15 @@ from spanledger_collector.cli.query import open_asker
 from spanledger_collector.config import load_settings
 from spanledger_collector.errors import BadParameterError
 from spanledger_collector.price import Catalogue, Usage
+from spanledger_collector.price.card import KINDS, NS_PER_SECOND, SECONDS_PER_DAY
 from spanledger_collector.query import whatif as estimates
 from spanledger_collector.query.explain import QUERY, check_found, write_explanation
 from spanledger_collector.query.library import find
 from spanledger_collector.query.render import check_form, render
 from spanledger_collector.query.run import bind
+
+_SWAPPED_KINDS = ("input", "cache_read", "cache_write_5m", "cache_write_1h", "output", "reasoning", "request")
+"""In the order of the question's rates; audio, images and searches are not swapped."""
 
 
 @click.command(short_help="Explain why a task cost more, or less, than the median one of its agent.")
@@ -64,14 +68,14 @@ def whatif(
     texts = _texts(model=wanted.old, since=since, until=until, agent=agent, team=team)
     bind(find(estimates.QUERY), texts)
     settings = load_settings(config_file, **flags)
-    price = pricer(Catalogue.load(settings.prices, settings.newer_price_list), wanted, time.time_ns())
+    rates = rates_of(Catalogue.load(settings.prices, settings.newer_price_list), wanted, time.time_ns())
     with open_asker(settings) as asker:
-        result = asker.ask(estimates.QUERY, texts)
-    estimates.write_estimate(wanted, estimates.estimate(result, price), sys.stdout)
+        (row,) = asker.ask(estimates.QUERY, {**texts, **rates}).rows
+    estimates.write_estimate(wanted, estimates.Estimate(*row), sys.stdout)
 
 
-def pricer(catalogue: Catalogue, swap: estimates.Swap, at_ns: int) -> estimates.Pricer:
-    """Prices rows of ``calls`` at the new model's price at ``at_ns``; kinds of units that the rows lack are left out.
+def rates_of(catalogue: Catalogue, swap: estimates.Swap, at_ns: int) -> dict[str, str]:
+    """The new model's price at ``at_ns`` as parameters of the question ``whatif``; none where nothing is charged.
 
     Raises:
         BadParameterError: the catalogue has no price for the new model.
@@ -81,19 +85,19 @@ def pricer(catalogue: Catalogue, swap: estimates.Swap, at_ns: int) -> estimates.
         raise BadParameterError(
             f"no price is known for {swap.new!r}; write PROVIDER/MODEL, or name a price file of your own with --prices"
         )
+    card = next((card for card in catalogue.cards() if card.card_id == probe.card_id), None)
+    if card is None:
+        return {}
+    slot = bisect_right(card.slots, at_ns // NS_PER_SECOND % SECONDS_PER_DAY)
+    of_bands = (dict(zip(KINDS, band[slot], strict=True)) for band in card.rates)
+    return {
+        "rates": ";".join(",".join(_usd_per_million(rates[kind]) for kind in _SWAPPED_KINDS) for rates in of_bands),
+        "bands": ",".join(map(str, card.bands)),
+    }
 
-    def price(row: Mapping[str, Any]) -> Decimal | None:
-        usage = Usage(
-            row["input_tokens"],
-            row["cache_read_tokens"],
-            row["cache_write_tokens"],
-            row["cache_write_1h_tokens"],
-            row["output_tokens"],
-            row["reasoning_tokens"],
-        )
-        return catalogue.price(swap.provider, (swap.new,), at_ns, usage).cost_usd
 
-    return price
+def _usd_per_million(femto_usd: int | None) -> str:
+    return "" if femto_usd is None else f"{Decimal(femto_usd).scaleb(-9):f}"
 
 
 def _texts(**given: str | None) -> dict[str, str]:

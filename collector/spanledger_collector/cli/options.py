@@ -41,6 +41,16 @@ def closing_options(function: _Function) -> _Function:
     return function
 
 
+def forward_option(function: _Function) -> _Function:
+    """``--forward``: another back end that gets all that comes in."""
+    return click.option(
+        "--forward",
+        metavar="URL",
+        callback=lambda _context, _option, url: url and {"url": url},
+        help="Send spans and logs on, priced: http[s]://HOST[:PORT][/BASE] or grpc[s]://HOST:PORT.",
+    )(function)
+
+
 def prices_option(function: _Function) -> _Function:
     """``--prices``: what an operator lays over the price catalogue."""
     return click.option("--prices", metavar="FILE", help="YAML file with prices of your own.")(function)

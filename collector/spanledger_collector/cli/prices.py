@@ -38,7 +38,7 @@ def prices() -> None:
     """What models cost, which calls have no price, and what a cost is made of."""
 
 
-@prices.command()
+@prices.command(short_help="Show what a model costs.")
 @click.argument("model")
 @click.option("--provider", default="", metavar="NAME", help="Whose model; only needed where several sell it.")
 @click.option("--at", metavar="TIME", help="ISO 8601, or as long ago as 7d, 12h, 30m.  [default: now]")
@@ -64,7 +64,7 @@ def show(model: str, provider: str, at: str | None, config_file: str | None, **f
         raise BadParameterError(f"{model!r} had no price at {day(at_ns)}")
 
 
-@prices.command()
+@prices.command(short_help="List the names that have no price, with their calls.")
 @click.option("--since", metavar="TIME", help="ISO 8601, or as long ago as 7d, 12h, 30m.")
 @click.option("--until", metavar="TIME", help="The same forms.")
 @click.option("--format", "form", default="table", show_default=True, help="table, json, jsonl or csv.")
@@ -75,7 +75,7 @@ def unpriced(since: str | None, until: str | None, form: str, config_file: str |
     run_query(lambda: open_asker(settings), "unpriced", since=since, until=until, form=form, stream=sys.stdout)
 
 
-@prices.command()
+@prices.command(short_help="Check a price file.")
 @click.argument("file", type=click.Path(path_type=Path))
 @click.option("--yes", is_flag=True, help="Do not ask about prices a thousand times off.")
 def check(file: Path, yes: bool) -> None:
@@ -89,7 +89,7 @@ def check(file: Path, yes: bool) -> None:
     )
 
 
-@prices.command()
+@prices.command(short_help="Show what a newer price list changes, and take it.")
 @click.option("--from", "newer", type=click.Path(path_type=Path), metavar="FILE", help="A data.json of genai-prices.")
 @click.option("--yes", is_flag=True, help="Do not ask.")
 @prices_option
@@ -127,7 +127,7 @@ def update(newer: Path | None, yes: bool, config_file: str | None, **flags: Any)
         click.echo("corrections reach what is booked with: spanledger reprice --since TIME --dry-run")
 
 
-@prices.command()
+@prices.command(short_help="Have the running collector read the price file again.")
 @click.option("--yes", is_flag=True, help="Do not ask about prices a thousand times off.")
 @prices_option
 @store_options
@@ -138,7 +138,7 @@ def reload(yes: bool, config_file: str | None, **flags: Any) -> None:
     click.echo(f"in use: {loaded.catalogue_version}, {loaded.cards:,} cards, {loaded.prices or 'no file of your own'}")
 
 
-@prices.command()
+@prices.command(short_help="Work out the cost of a call.")
 @click.argument("call_id")
 @prices_option
 @store_options

@@ -11,7 +11,13 @@ from typing import Any
 import click
 
 from spanledger_collector.cli.logs import set_up_logging
-from spanledger_collector.cli.options import address_options, closing_options, prices_option, store_options
+from spanledger_collector.cli.options import (
+    address_options,
+    closing_options,
+    forward_option,
+    prices_option,
+    store_options,
+)
 from spanledger_collector.collector import Collector, open_store
 from spanledger_collector.config import Settings, load_settings
 from spanledger_collector.export.store import Store
@@ -26,6 +32,7 @@ Beside = Callable[[Collector], Awaitable[None]]
 
 @click.command()
 @prices_option
+@forward_option
 @store_options
 @address_options
 @closing_options
@@ -86,11 +93,13 @@ def spare_collections() -> None:
 
 def where_to_look(collector: Collector, settings: Settings) -> str:
     """The addresses and the data directory, a line each."""
+    forward = (f"forward    {settings.forward.url}",) if settings.forward.url else ()
     return "\n".join(
         (
             f"OTLP/gRPC  {collector.otlp_grpc}",
             f"OTLP/HTTP  {collector.otlp_http_url}",
             f"page, API  {collector.api_url}",
+            *forward,
             f"data       {'ClickHouse server' if settings.clickhouse else settings.data}",
         )
     )

@@ -46,6 +46,11 @@ def status(form: str, config_file: str | None, **flags: Any) -> None:
         f"journal      {journal['requests']:,} requests, {journal['spans']:,} spans, {journal['bytes']:,} bytes wait; "
         f"the oldest for {journal['lag_s']:.1f} s"
     )
+    if forward := state["forward"]:
+        click.echo(
+            f"forward      {forward['requests']:,} requests, {forward['bytes']:,} bytes wait for the target; "
+            f"the oldest for {forward['lag_s']:.1f} s"
+        )
 
 
 def _state(settings: Settings) -> dict[str, Any]:
@@ -53,4 +58,4 @@ def _state(settings: Settings) -> dict[str, Any]:
         if isinstance(found, Holder):
             token = settings.token.get_secret_value()
             return ApiStatus(found.api, token=token, certificate=found.certificate).status()
-        return {**status_of(found), "journal": None}
+        return {**status_of(found), "journal": None, "forward": None}

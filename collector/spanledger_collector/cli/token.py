@@ -12,7 +12,7 @@ def token() -> None:
     """Tokens that let clients in; the collector keeps their hashes in the YAML file of the setting ``tokens``."""
 
 
-@token.command()
+@token.command(short_help="Make a token, shown once, and the line for the tokens file.")
 @click.option("--team", default="", metavar="NAME", help="Book all that it sends on this team; read this team only.")
 @click.option("--environment", default="", metavar="NAME", help="Book all that it sends on this environment.")
 @click.option(

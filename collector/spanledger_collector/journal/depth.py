@@ -18,5 +18,4 @@ def show_depth(journal: Journal) -> None:
 
 def lag_s(journal: Journal) -> float:
     """The age of the oldest request that waits, in seconds; 0 where none does."""
-    at_ms = journal.depth.oldest_at_ms
-    return 0.0 if at_ms is None else max(0.0, time.time() - at_ms / 1000)
+    return journal.depth.lag_s(time.time())

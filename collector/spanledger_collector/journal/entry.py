@@ -45,6 +45,10 @@ class Depth:
     size_bytes: int = 0
     oldest_at_ms: int | None = None
 
+    def lag_s(self, now_s: float) -> float:
+        """The age of the oldest that waits, in seconds, at ``now_s`` since the epoch; 0 where nothing does."""
+        return 0.0 if self.oldest_at_ms is None else max(0.0, now_s - self.oldest_at_ms / 1000)
+
     def plus(self, requests: Sequence[Request], at_ms: int) -> Depth:
         """With ``requests`` that came at ``at_ms``."""
         return Depth(

@@ -172,8 +172,23 @@ class Outbox:
                 ).fetchone()
             self.depth = self.depth.minus(there, oldest[0] if oldest else None)
 
+    def shrink(self, entry: Entry, body: bytes) -> None:
+        """Let only ``body`` be left of ``entry``: the target has the rest.
+
+        Raises:
+            JournalUnavailableError: the file could not be written; all of it is still there.
+        """
+        with self._lock:
+            with self._transaction():
+                size_bytes = self._database.execute(
+                    "SELECT length(body) FROM outgoing WHERE sequence = ?", (entry.sequence,)
+                ).fetchone()
+                self._database.execute("UPDATE outgoing SET body = ? WHERE sequence = ?", (body, entry.sequence))
+            if size_bytes:
+                self.depth = replace(self.depth, size_bytes=self.depth.size_bytes + len(body) - size_bytes[0])
+
     def give_up(self, more_bytes: int = 0) -> GivenUp:
-        """Remove the oldest as long as a bound is exceeded; ``more_bytes`` are to come, where the disk is short of space.
+        """Remove the oldest as long as a bound is exceeded, and to make room for ``more_bytes`` in the file.
 
         Raises:
             JournalUnavailableError: the file could not be written; the entries are still there.

@@ -17,15 +17,15 @@ from __future__ import annotations
 import hashlib
 import hmac
 import re
-from collections.abc import Iterable
+from collections.abc import Iterable, MutableSequence
 from dataclasses import dataclass
 from fnmatch import translate
 from functools import lru_cache
 from typing import Any
 
-from opentelemetry.proto.common.v1.common_pb2 import AnyValue
+from opentelemetry.proto.common.v1.common_pb2 import AnyValue, KeyValue
 
-from spanledger_collector.config import RedactionRule
+from spanledger_collector.config import RedactionRule, Settings
 from spanledger_collector.receive.submit import ExportRequest, Signal
 
 MASK = "***"
@@ -67,6 +67,11 @@ class Redaction:
                 else:
                     changed += sum(self._log_record(record) for record in scope.log_records)
         return changed
+
+    def redact_attributes(self, pairs: MutableSequence[KeyValue]) -> None:
+        """Redact attributes in place that are to be added to what was redacted before."""
+        if self._rules:
+            self._attributes(pairs)
 
     def _span(self, span: Any) -> int:
         changed: int = self._attributes(span.attributes)
@@ -156,6 +161,11 @@ class Redaction:
 
     def _find_rules(self, name: str) -> tuple[_Compiled, ...]:
         return tuple(rule for rule in self._rules if rule.name.match(name))
+
+
+def redaction_of(settings: Settings) -> Redaction:
+    """The rules that the settings name."""
+    return Redaction(settings.redaction, settings.redaction_key.get_secret_value())
 
 
 def _text_of(value: AnyValue, kind: str) -> str:

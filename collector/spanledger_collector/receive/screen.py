@@ -12,7 +12,7 @@ from spanledger_collector.access import EVERYONE, Grant
 from spanledger_collector.config import Limits, Settings
 from spanledger_collector.receive.limits import Enforcer, rejected, told
 from spanledger_collector.receive.pin import pin
-from spanledger_collector.receive.redact import Redaction
+from spanledger_collector.receive.redact import Redaction, redaction_of
 from spanledger_collector.receive.span_ids import split_invalid_spans
 from spanledger_collector.receive.submit import Outcome, Received
 
@@ -34,7 +34,7 @@ class Screen:
     @classmethod
     def of(cls, settings: Settings) -> Screen:
         """What the settings ask for."""
-        return cls(settings.limits, Redaction(settings.redaction, settings.redaction_key.get_secret_value()))
+        return cls(settings.limits, redaction_of(settings))
 
     def apply(self, received: Received, grant: Grant = EVERYONE) -> Outcome:
         """Change the request in place, and tell what was rejected or cut.
