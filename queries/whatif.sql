@@ -9,8 +9,8 @@
 --   user   String                ''                    only this user; '' is all
 --   task   String                ''                    only this task; '' is all
 --   model  String                ''                    only this model, asked for or answering; '' is all
---   rates  String                ''                    by band, ';' between: USD a million units, as in whatif.sql
---   bands  String                ''                    input tokens above which the next of them hold, ',' between
+--   rates  String                ''                    USD a million of input, cache read, 5m and 1h cache write, output, reasoning, request; '' is free
+--   bands  String                ''                    input tokens above which other rates hold, which stand after a ';' each
 -- columns:
 --   calls                  calls  calls of a model
 --   compared_calls         calls  those of which both costs are known: the base of the figures below
@@ -20,8 +20,7 @@
 -- chart: figure of swapped_cost_usd
 WITH
     arrayMap(edge -> toInt64(edge), arrayFilter(edge -> edge != '', splitByChar(',', {bands:String}))) AS edges,
-    -- Femto-USD a unit, each a whole number: input, cache read, cache write of five minutes and of an hour, output,
-    -- reasoning, request; null where there is no price.
+    -- In femto-USD a unit, which are whole numbers; null where there is no price.
     arrayMap(
         of_band -> arrayMap(
             rate -> toInt128(toDecimal128OrNull(rate, 9) * toDecimal128(1000000000, 0)), splitByChar(',', of_band)
@@ -56,20 +55,23 @@ WITH
             u.booked_usd AS booked_usd,
             u.is_estimated AS is_estimated,
             intDiv(
-                u.input * coalesce(u.r[1], 0) + u.cache_read * coalesce(u.r[2], 0) + u.cache_write_5m * coalesce(u.r[3], 0)
-                    + u.cache_write_1h * coalesce(u.r[4], 0) + u.output * coalesce(u.r[5], 0)
+                u.input * coalesce(u.r[1], 0) + u.cache_read * coalesce(u.r[2], 0)
+                    + u.cache_write_5m * coalesce(u.r[3], 0) + u.cache_write_1h * coalesce(u.r[4], 0) + u.output * coalesce(u.r[5], 0)
                     + u.reasoning * coalesce(u.r[6], 0) + coalesce(u.r[7], 0) + 500,
                 1000
             ) AS pico_usd,
             [u.input, u.cache_read, u.cache_write_5m, u.cache_write_1h, u.output, u.reasoning] AS counts,
             arrayExists((count, n) -> count > 0 AND isNull(u.r[n]), counts, arrayEnumerate(counts)) AS lacks_a_rate,
             arrayExists((count, n) -> count > 0 AND isNotNull(u.r[n]), counts, arrayEnumerate(counts)) AS has_a_rate,
-            isNotNull(u.booked_usd)
-                AND least(u.input, u.cache_write_5m, u.output) >= 0
-                AND NOT (u.tells_no_total AND NOT lacks_a_rate AND NOT has_a_rate)
-                AND (NOT lacks_a_rate OR has_a_rate OR pico_usd > 0)
-                -- More than a row of the ledger holds: a mistake in its counts.
-                AND pico_usd < 1000000000000000000 AS is_compared
+            isNotNull(u.booked_usd) AND (
+                {rates:String} = '' OR (
+                    least(u.input, u.cache_write_5m, u.output) >= 0
+                    AND NOT (u.tells_no_total AND NOT lacks_a_rate AND NOT has_a_rate)
+                    AND (NOT lacks_a_rate OR has_a_rate OR pico_usd > 0)
+                    -- More than a row of the ledger holds is a mistake in the counts.
+                    AND pico_usd < 1000000000000000000
+                )
+            ) AS is_compared
         FROM used AS u
     )
 SELECT

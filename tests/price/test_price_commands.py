@@ -66,6 +66,21 @@ def test_show_tells_the_price_of_a_day(own: Path) -> None:
         invoke("prices", "show", "gpt-none")
 
 
+def test_searches_are_priced_by_the_thousand() -> None:
+    """A search stands with the price that lists quote, as in a price file, not with that of a million."""
+    lines = invoke("prices", "show", "openai/gpt-4o").output.splitlines()
+    assert ["web_search", "$10", "per", "thousand"] in [line.split() for line in lines]
+
+
+@pytest.mark.parametrize("group", ["prices", "token"])
+def test_help_lines_are_whole(group: str) -> None:
+    """At the width of a plain terminal no command's purpose is cut."""
+    assert (
+        "..."
+        not in CliRunner().invoke(spanledger, [group, "--help"], terminal_width=80).output.partition("Commands")[2]
+    )
+
+
 def test_check_finds_what_is_wrong(own: Path) -> None:
     """A file in order says so; a price a thousand times off is refused where nobody can be asked, unless --yes."""
     assert "is in order: 1 cards" in invoke("prices", "check", str(own)).output

@@ -10,10 +10,10 @@ from spanledger_collector.export.store import Store
 from spanledger_collector.query.library import Query, load
 from spanledger_collector.query.run import StoreAsker
 
-TOTAL = "spend_total"
+TOTALS = ("spend_total", "whatif")
 
 
-@pytest.mark.parametrize("name", [name for name in load() if name != TOTAL])
+@pytest.mark.parametrize("name", [name for name in load() if name not in TOTALS])
 def test_a_list_is_empty(empty_store: Store, name: str) -> None:
     """A question that lists something answers no row, and still names its columns."""
     answer = StoreAsker(empty_store).ask(name, {})
@@ -23,9 +23,11 @@ def test_a_list_is_empty(empty_store: Store, name: str) -> None:
 
 def test_the_total_of_nothing(empty_store: Store) -> None:
     """No calls are zero calls, but the cost of none is null: nothing was priced."""
-    answer = StoreAsker(empty_store).ask(TOTAL, {})
-    total = dict(zip(answer.columns, answer.rows[0], strict=True))
-    assert (total["calls"], total["unpriced_calls"], total["total_cost_usd"]) == (0, 0, None)
+    answers = [StoreAsker(empty_store).ask(name, {}) for name in TOTALS]
+    spent, swapped = (dict(zip(answer.columns, answer.rows[0], strict=True)) for answer in answers)
+    assert (spent["calls"], spent["unpriced_calls"], spent["total_cost_usd"]) == (0, 0, None)
+    assert (spent["priced_tasks"], spent["average_task_cost_usd"], spent["median_task_cost_usd"]) == (0, None, None)
+    assert (swapped["calls"], swapped["compared_cost_usd"], swapped["swapped_cost_usd"]) == (0, None, None)
 
 
 def test_the_library_is_the_folder() -> None:

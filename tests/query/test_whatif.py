@@ -27,12 +27,13 @@ prices:
     model: odd
     reason: contract
     cards:
-      - {valid_from: 2026-01-01, input: '0.000000333', cache_read: '0.000000077', output: '1.234567891', request: '0.001'}
+      - {valid_from: 2026-01-01, input: '0.000000333', cache_read: '0.000000077', output: '1.234567891', request: '1'}
   - provider: openai
     model: nightly
     reason: contract
     cards:
       - {valid_from: 2026-01-01, input: '2', output: '8', slots: [{utc: ['16:30', '23:00'], input: '1', output: '4'}]}
+  - {provider: vllm, model: '*', reason: self-hosted, status: not_billed}
 """
 
 
@@ -70,7 +71,7 @@ def calls(empty_store: Store) -> list[dict[str, Any]]:
     "new",
     [
         "gpt-4o-mini", "google/gemini-2.5-pro", "anthropic/claude-sonnet-4-5", "openai/odd", "openai/nightly",
-        "openai/text-embedding-3-small", "deepseek/deepseek-chat",
+        "openai/text-embedding-3-small", "deepseek/deepseek-chat", "vllm/house",
     ],
 )  # fmt: skip
 def test_the_sum_is_that_of_single_calls(

@@ -61,7 +61,7 @@ def dashboards() -> dict[str, dict[str, Any]]:
             "What an agent's tasks cost, and on what it spends its calls.",
             _asked("cost_per_task_by_agent"),
             _asked("cost_distribution"),
-            _asked("call_distribution", height=12),
+            _asked("call_distribution", limit="200", height=12),
             _asked("tool_calls"),
             _asked("cache_hits"),
             _asked("latency"),
@@ -74,7 +74,7 @@ def dashboards() -> dict[str, dict[str, Any]]:
             _asked("waste", height=12),
             _asked("cache_hits", width=12),
             _asked("tool_calls", width=12),
-            _asked("call_distribution", height=12),
+            _asked("call_distribution", limit="200", height=12),
         ),
         _dashboard(
             "unpriced",

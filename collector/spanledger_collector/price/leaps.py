@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Callable, Iterator
 
 from spanledger_collector.errors import BadInputError
-from spanledger_collector.price.card import KINDS, Card, quoted_text
+from spanledger_collector.price.card import KINDS, Card, quoted, quoted_text
 from spanledger_collector.price.overrides import Overrides
 
 LEAP = 1000
@@ -50,5 +50,5 @@ def leaps(own: Overrides, holding: Holding) -> Iterator[str]:
             continue
         for kind, old, new in zip(KINDS, before.rates[0][0], card.rates[0][0], strict=True):
             if old and new and not old < new * LEAP < old * LEAP * LEAP:
-                yield f"{where}: {kind} is {quoted_text(kind, new)}, {quoted_text(kind, old)} before"
+                yield f"{where}: {kind} is {quoted_text(kind, new)}, ${quoted(kind, old)[0].normalize():f} before"
                 break

@@ -2,25 +2,20 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable, Mapping
 from dataclasses import dataclass
 from decimal import Decimal
-from typing import Any, TextIO
+from typing import TextIO
 
 from rich.text import Text
 
 from spanledger_collector.errors import BadParameterError
-from spanledger_collector.query.ports import Result
 from spanledger_collector.query.table import console_for, money, printable
 
-QUERY = "calls"
+QUERY = "whatif"
 CANNOT_KNOW = """\
 What this cannot know: whether {model} would have done the work; how many tokens it counts in the same text; how many
 calls it would have needed, how long its answers and its reasoning would have been; and whether its cache would have
 served the same input. It takes the token counts as they were, and today's price of {model}."""
-
-Pricer = Callable[[Mapping[str, Any]], Decimal | None]
-"""What a row of the question ``calls`` would cost at the other model, or None where that cannot be told."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -51,31 +46,13 @@ class Swap:
 
 @dataclass(frozen=True, slots=True)
 class Estimate:
-    """Costs of the ``compared_calls``, which both prices cover; the others are counted, and in neither sum."""
+    """The row of the question ``whatif``: what ``compared_calls`` cost; the others are in neither sum."""
 
     calls: int
     compared_calls: int
-    cost_usd: Decimal
+    compared_cost_usd: Decimal
     swapped_cost_usd: Decimal
     estimated_usage_calls: int
-
-
-def estimate(result: Result, price: Pricer) -> Estimate:
-    """Price the rows of the question ``calls`` again; tool executions have no price and do not count."""
-    calls = compared = estimated = 0
-    cost_usd = swapped_cost_usd = Decimal(0)
-    for row in _records(result):
-        if row["kind"] == "tool":
-            continue
-        calls += 1
-        swapped = price(row)
-        if row["cost_usd"] is None or swapped is None:
-            continue
-        compared += 1
-        estimated += row["usage_status"] == "estimated"
-        cost_usd += row["cost_usd"]
-        swapped_cost_usd += swapped
-    return Estimate(calls, compared, cost_usd, swapped_cost_usd, estimated)
 
 
 def write_estimate(swap: Swap, found: Estimate, stream: TextIO) -> None:
@@ -92,10 +69,10 @@ def write_estimate(swap: Swap, found: Estimate, stream: TextIO) -> None:
     if not found.compared_calls:
         raise BadParameterError(f"none of the {found.calls:,} calls has both a cost and the usage to price it at {new}")
     console = console_for(stream)
-    change_usd = found.swapped_cost_usd - found.cost_usd
-    share = f" ({change_usd / found.cost_usd:+.0%})" if found.cost_usd else ""
+    change_usd = found.swapped_cost_usd - found.compared_cost_usd
+    share = f" ({change_usd / found.compared_cost_usd:+.0%})" if found.compared_cost_usd else ""
     lines = [
-        f"{found.compared_calls:,} calls of {old} cost {money(found.cost_usd)}.",
+        f"{found.compared_calls:,} calls of {old} cost {money(found.compared_cost_usd)}.",
         f"The same tokens at {new} cost {money(found.swapped_cost_usd)}: "
         f"{money(abs(change_usd))} {'more' if change_usd > 0 else 'less'}{share}.",
     ]
@@ -108,7 +85,3 @@ def write_estimate(swap: Swap, found: Estimate, stream: TextIO) -> None:
     for line in lines[2:]:
         console.print(Text(line, style="yellow"))
     console.print(Text(CANNOT_KNOW.format(model=new), style="dim"))
-
-
-def _records(result: Result) -> Iterable[dict[str, Any]]:
-    return (dict(zip(result.columns, row, strict=True)) for row in result.rows)

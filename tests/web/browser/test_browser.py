@@ -48,7 +48,7 @@ def test_a_glance_is_enough(open_page: OpenPage) -> None:
     """The first figures: what was spent and since when, an average task, waste, unpriced, each leading to more."""
     page = open_page()
     tiles = page.get_by_role("region", name="At a glance")
-    expect(tiles.get_by_role("link", name="Average task")).to_contain_text("of 4 priced tasks")
+    expect(tiles.get_by_role("link", name="Average task")).to_contain_text("of 4 priced tasks, median $")
     expect(tiles.get_by_role("link", name="Waste")).to_contain_text(re.compile(r"1 finding, \d+% of spend"))
     expect(tiles.get_by_role("link", name="Unpriced")).to_contain_text("2 calls")
     expect(tiles.get_by_role("link", name=re.compile("^Spend"))).to_contain_text("nothing in the time before")

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 import subprocess
 import sys
 from collections.abc import Iterator
@@ -48,6 +49,9 @@ def test_the_page_stays_usable(browser: Browser, large: Serving) -> None:
     page.on("pageerror", lambda error: complaints.append(str(error)))
     page.goto(f"{large.api}/?since=")
     expect(page.locator("#tile-spend")).to_contain_text("$", timeout=PATIENCE_MS)
+    expect(page.locator("#tile-waste-detail")).to_contain_text(
+        re.compile(r"^[\d,]{5,} findings, "), timeout=PATIENCE_MS
+    )
     with answered(page, "spend_by_agent", "team="):
         page.locator("[data-query=spend_by_team] tbody th a").first.click()
     with answered(page, "top_tasks", "agent="):

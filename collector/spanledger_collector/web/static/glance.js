@@ -18,6 +18,7 @@ export function showTotals(row) {
   const isTold = row.total_input_tokens > 0;
   show("input", isTold ? brief(row.total_input_tokens) : "–",
     isTold ? `${percent((row.total_cache_read_tokens ?? 0) / row.total_input_tokens)} from cache, ${brief(row.total_output_tokens ?? 0)} out` : "");
+  showTaskCost(row);
   document.getElementById("first-steps").hidden = row.calls > 0;
 }
 
@@ -31,18 +32,15 @@ export function showChange(row, former, since) {
   tile("spend-detail").textContent = former ? change : counted(row.tasks, "task");
 }
 
-// What an agent spends on a task, over all agents; calls that name no task are in no task's cost.
-export function showTaskCost(agents) {
-  const count = agents.reduce((sum, row) => sum + row.priced_tasks, 0);
-  const cost = agents.reduce((sum, row) => sum + Number(row.total_cost_usd ?? 0) - Number(row.cost_without_task_usd ?? 0), 0);
-  show("task", count ? money(cost / count) : "–", count ? `of ${counted(count, "priced task")}` : "no call names a task");
+// Calls that name no task are in no task's cost.
+function showTaskCost(row) {
+  show("task", row.priced_tasks ? money(row.average_task_cost_usd) : "–",
+    row.priced_tasks ? `of ${counted(row.priced_tasks, "priced task")}, median ${money(row.median_task_cost_usd)}` : "no call names a task");
 }
 
-// Of a large ledger only the dearest findings are read, `limit` of them: then the sum is a part of all.
-export function showWaste(findings, limit, total) {
-  const wasted = findings.reduce((sum, row) => sum + Number(row.wasted_cost_usd ?? 0), 0);
+// Of a large ledger only the dearest findings are read; each tells of all.
+export function showWaste([dearest], total) {
+  const wasted = Number(dearest?.total_wasted_cost_usd ?? 0);
   const share = Number(total.total_cost_usd ?? 0) > 0 ? `, ${percent(wasted / Number(total.total_cost_usd))} of spend` : "";
-  const isPart = findings.length === limit;
-  const what = isPart ? `in the ${limit} dearest findings` : counted(findings.length, "finding");
-  show("waste", total.calls ? `${isPart ? "> " : ""}${money(wasted)}` : "–", findings.length ? what + share : "no rule found any");
+  show("waste", total.calls ? money(wasted) : "–", dearest ? counted(dearest.findings, "finding") + share : "no rule found any");
 }

@@ -2,7 +2,7 @@
 
 import { ask, library } from "./api.js";
 import { showCourse } from "./course.js";
-import { showChange, showTaskCost, showTotals, showWaste } from "./glance.js";
+import { showChange, showTotals, showWaste } from "./glance.js";
 import { courseOf, filtersBefore, filtersOf, state, stepOf } from "./state.js";
 import { changed, element, replace, table } from "./table.js";
 
@@ -12,7 +12,6 @@ const isLong = ({ dataset }) => Number(dataset.query === "waste");
 const sections = [...document.querySelectorAll("#overview [data-query]")].sort((one, other) => isLong(one) - isLong(other));
 const recent = document.querySelector("[data-query='calls']");
 const recentRows = Number(recent.dataset.limit);
-const wasteLimit = Number(document.querySelector("[data-query='waste']").dataset.limit);
 let slowCalls = [];
 
 export async function showOverview(asked, isLatest) {
@@ -31,8 +30,7 @@ export async function showOverview(asked, isLatest) {
     trend,
     answers.calls.then((rows) => { if (isLatest()) slowCalls = rows; }),
     Promise.all([totals, former]).then(([[row], [then]]) => isLatest() && showChange(row, then, asked.since)),
-    answers.cost_per_task_by_agent.then((rows) => isLatest() && showTaskCost(rows)),
-    Promise.all([answers.waste, totals]).then(([rows, [row]]) => isLatest() && showWaste(rows, wasteLimit, row)),
+    Promise.all([answers.waste, totals]).then(([rows, [row]]) => isLatest() && showWaste(rows, row)),
     ...Object.values(answers),
   ]);
   const failed = shown.find(({ status }) => status === "rejected");
