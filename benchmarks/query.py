@@ -41,8 +41,8 @@ CALLS_PER_INSERT = 1_000_000
 MODELS = ("gpt-4o", "gpt-4o-mini", "o3", "gpt-4.1")
 TODAY = datetime.now(UTC).replace(hour=0, minute=0, second=0, microsecond=0)
 START = TODAY - timedelta(days=DAYS - 1)
-MONTH = TODAY + timedelta(hours=9, minutes=30, seconds=1) - timedelta(days=30)
-"""As an age or Grafana's now-30d is: not at the start of an hour."""
+MONTH = TODAY - timedelta(days=30)
+"""From midnight on, as the page's month and the dashboards' now-30d/d begin."""
 REFERENCE = "SELECT sum(sipHash64(number)) FROM numbers_mt(5000000)"
 PICKED = {
     "task_timeline": {"task": "ticket-490000"},

@@ -8,9 +8,9 @@ from hypothesis import strategies as st
 from opentelemetry.proto.common.v1.common_pb2 import KeyValue
 
 from spanledger_collector.decode.attributes import AttributeReader, values_of
-from spanledger_collector.native import block, rows_of, sized, varint
 from spanledger_collector.decode.otel_traces import text
 from spanledger_collector.decode.spans import value_of
+from spanledger_collector.native import block, rows_of, sized, varint
 
 _KEY, _VALUE = b"\x0a", b"\x12"
 _TEXT, _BOOL, _INTEGER, _UNKNOWN = b"\x0a", b"\x10", b"\x18", b"\x7a"

@@ -12,8 +12,8 @@ from opentelemetry.proto.collector.trace.v1.trace_service_pb2 import ExportTrace
 from opentelemetry.proto.common.v1.common_pb2 import AnyValue, KeyValue
 
 from spanledger_collector.decode import Batch, Decoder, attributes, decoder, reference
-from spanledger_collector.native import rows_of
 from spanledger_collector.model import Span
+from spanledger_collector.native import rows_of
 from spanledger_collector.normalise import name_tells, normalise, scope_tells
 from spanledger_collector.receive.files import read_requests
 
