@@ -10,8 +10,8 @@ FUZZ_S ?= 600
 run: $(VENV)/.run  ## collector, stand-in provider and demo agents; Ctrl-C stops it
 	@$(BIN)/spanledger demo --serve --data $(DATA)
 
-test: lint test-sdks examples/node/node_modules  ## lint and the whole test suite
-	@$(BIN)/python -m pytest
+test: lint test-sdks examples/node/node_modules  ## lint and the whole test suite, two files at a time
+	@$(BIN)/python -m pytest -n 2 --dist loadfile
 
 test-sdks: $(VENV)-sdks/.test  ## the SDKs whose requirements exclude chDB's or each other's: LiteLLM, boto3
 	@$(VENV)-sdks/bin/python -m pytest tests/instrumentation/wire/test_sdks.py tests/instrumentation/wire/test_chaos.py \

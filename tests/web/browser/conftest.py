@@ -38,9 +38,12 @@ class Serving:
     otlp: str
 
 
-@pytest.fixture(scope="session")
+@pytest.fixture(scope="module")
 def browser() -> Iterator[Browser]:
-    """The system's Chromium; where there is none the tests are skipped."""
+    """The system's Chromium; where there is none the tests are skipped.
+
+    Of each module its own: while Playwright runs, no other test of the process can run an event loop.
+    """
     if not CHROMIUM.exists():
         pytest.skip(f"no {CHROMIUM}: scripts/install-chromium installs Debian's")
     with sync_playwright() as playwright:
