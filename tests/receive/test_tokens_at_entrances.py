@@ -58,7 +58,10 @@ async def over_http(servers: OtlpServers, path: str, body: bytes, authorization:
         return await client.post(f"http://127.0.0.1:{servers.http_port}{path}", content=body, headers=headers)
 
 
-@pytest.mark.parametrize(("authorization", "status", "code", "said"), REFUSED, ids=("none", "guessed", "malformed", "may read"))
+IDS = ("none", "guessed", "malformed", "may read")
+
+
+@pytest.mark.parametrize(("authorization", "status", "code", "said"), REFUSED, ids=IDS)
 async def test_without_the_right_token_nothing_gets_in(
     authorization: str,
     status: int,
