@@ -1,9 +1,9 @@
 """How fast spans come in: our stages, our collector, rotel (Rust) and the limit of the store, side by side in one run.
 
 ``make bench``, or ``python benchmarks/ingest.py [--spans N]``. A core-second is one of CPU time of the collector's
-process alone; a collector has settled when its process has nothing left to do. Rotel, and ours "with the store cut
-off", send rows of ``otel_traces`` to a sink that discards them; ours normalises, merges and prices the calls, and sends
-them and what they were made from besides.
+process and its children; a collector has settled when they have nothing left to do. Rotel, and ours "with the store
+cut off", send rows of ``otel_traces`` to a sink that discards them; ours normalises, merges and prices the calls, and
+sends them and what they were made from besides.
 The limit is the store writing the same rows once more by itself. Client, sink and collector share the machine's cores,
 so that only the ratios within one run mean something. Rotel is measured where its wheel is installed
 (``pip install rotel``) or ``ROTEL`` names the program.
@@ -24,12 +24,12 @@ import servers
 from merge import EmptyStore
 from traces import KINDS, requests
 
-from spanledger_collector.cli.serve import spare_collections
 from spanledger_collector.decode import Decoder
 from spanledger_collector.export.ledger import Ledger
 from spanledger_collector.export.migrate import migrate
 from spanledger_collector.export.seen import SeenKeys
 from spanledger_collector.export.store import Store, open_embedded
+from spanledger_collector.garbage import spare_collections
 from spanledger_collector.merge import LedgerRow
 from spanledger_collector.model import Fact
 from spanledger_collector.normalise import name_tells, scope_tells
@@ -181,6 +181,7 @@ def main() -> None:
                 over_http("rotel", lambda: servers.rotel(program, sink_port), shape, 4 * some)
             over_http("spanledger, store cut off", lambda: servers.ours_without_store(sink_port), shape, some)
             over_http("spanledger into chDB", servers.ours, shape, some)
+            over_http("  with 2 receivers", lambda: servers.ours(receivers=2), shape, some)
     if not program:
         print("rotel is not installed and was left out (pip install rotel, or name the program in ROTEL)")
 

@@ -19,7 +19,7 @@ import tempfile
 import threading
 import time
 from collections.abc import Iterator, Sequence
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from dataclasses import dataclass
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from pathlib import Path
@@ -36,9 +36,14 @@ class Collector:
     process: subprocess.Popen[Any]
 
     def cpu_s(self) -> float:
-        """CPU seconds that the process has used so far, all threads (Linux)."""
-        fields = Path(f"/proc/{self.process.pid}/stat").read_text().rpartition(")")[2].split()
-        return (int(fields[11]) + int(fields[12])) / os.sysconf("SC_CLK_TCK")
+        """CPU seconds that the process and its children have used so far, all threads (Linux)."""
+        ticks = 0
+        for place in Path("/proc").glob("[0-9]*/stat"):
+            with suppress(OSError):
+                fields = place.read_text().rpartition(")")[2].split()
+                if self.process.pid in (int(place.parent.name), int(fields[1])):
+                    ticks += int(fields[11]) + int(fields[12])
+        return ticks / os.sysconf("SC_CLK_TCK")
 
 
 class Discard(BaseHTTPRequestHandler):
@@ -110,13 +115,13 @@ def ours_without_store(sink_port: int) -> Iterator[Collector]:
 
 
 @contextmanager
-def ours() -> Iterator[Collector]:
-    """Our collector with chDB in an empty folder."""
+def ours(receivers: int = 0) -> Iterator[Collector]:
+    """Our collector with chDB in an empty folder, and this many processes that receive for it."""
     port = free_port()
     with tempfile.TemporaryDirectory() as folder:
         command = [sys.executable, "-m", "spanledger_collector", "serve", "--data", folder]
         addresses = ["--otlp-http", f"127.0.0.1:{port}", "--otlp-grpc", "127.0.0.1:0", "--api", "127.0.0.1:0"]
-        with running([*command, *addresses], port) as collector:
+        with running([*command, *addresses, "--receivers", str(receivers)], port) as collector:
             yield collector
 
 
@@ -178,9 +183,9 @@ class SinkStore:
 
 
 async def _serve(folder: str, port: int, sink_port: int) -> None:
-    from spanledger_collector.cli.serve import spare_collections
     from spanledger_collector.collector import Collector as OurCollector
     from spanledger_collector.config import load_settings
+    from spanledger_collector.garbage import spare_collections
 
     addresses = {"otlp_http": f"127.0.0.1:{port}", "otlp_grpc": "127.0.0.1:0", "api": "127.0.0.1:0"}
     settings = load_settings(None, data=Path(folder), **addresses)

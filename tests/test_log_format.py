@@ -4,7 +4,7 @@ import json
 import logging
 import sys
 
-from spanledger_collector.cli.logs import JsonLines
+from spanledger_collector.logs import JsonLines
 
 
 def test_a_record_is_one_line_of_json() -> None:

@@ -119,6 +119,15 @@ class Access:
         self._issued[_hash(token)] = grant
         return token
 
+    @property
+    def issued(self) -> Mapping[bytes, Grant]:
+        """What was issued, by SHA-256 hash: for other processes of the same collector."""
+        return self._issued
+
+    def let_in(self, issued: Mapping[bytes, Grant]) -> None:
+        """Take tokens that another process has issued."""
+        self._issued.update(issued)
+
     def _known(self) -> Mapping[bytes, Grant]:
         return self._grants
 

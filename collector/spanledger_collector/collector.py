@@ -43,6 +43,8 @@ from spanledger_collector.receive.entrance import Entrance
 from spanledger_collector.receive.redact import redaction_of
 from spanledger_collector.receive.screen import Screen
 from spanledger_collector.receive.serve import HttpServer, OtlpServers
+from spanledger_collector.receivers import Receivers
+from spanledger_collector.receivers.counts import SharedRegistry
 from spanledger_collector.web.api import create_app
 from spanledger_collector.web.health import StoreProbe, state_of
 
@@ -164,9 +166,10 @@ class Collector:
         self._forwarding = forwarding_of(self._journal, settings.forward, redaction_of(settings))
         stage = self._forwarding.stage if self._forwarding else None
         self._consumer = journal_consumer(settings, self._journal, pipeline, stage)
+        wanted = goes_on if self._forwarding else leads_to_ledger
         self._intake = Intake(
             self._journal,
-            wanted=goes_on if self._forwarding else leads_to_ledger,
+            wanted=wanted,
             arrived=self._consumer.arrived,
             max_pending_bytes=settings.max_pending_bytes,
         )
@@ -177,24 +180,29 @@ class Collector:
         self._grpc = Address.parse(settings.otlp_grpc)
         self._http = Address.parse(settings.otlp_http)
         self._api = Address.parse(settings.api)
-        self._access = access = load_access(settings.tokens)
-        self._otlp_servers = OtlpServers(
-            Entrance(self._intake, access, Screen.of(settings)),
-            self._grpc,
-            self._http,
-            max_request_bytes=settings.max_request_bytes,
-            certificate=settings.certificate,
+        access = load_access(settings.tokens)
+        self.token_to_send = access.issue(Grant(may=("send",)))
+        """For spans of a process that this one starts, good for as long as this one runs; '' without tokens."""
+        registry = SharedRegistry()
+        self._otlp_servers = (
+            Receivers(settings, access, self._intake, wanted, registry)
+            if settings.receivers
+            else OtlpServers(
+                Entrance(self._intake, access, Screen.of(settings)),
+                self._grpc,
+                self._http,
+                max_request_bytes=settings.max_request_bytes,
+                certificate=settings.certificate,
+            )
         )
-        app = create_app(self.reading, health=self.health, access=access, desk=desk, status=self.status)
+        app = create_app(
+            self.reading, health=self.health, registry=registry, access=access, desk=desk, status=self.status
+        )
         self._api_server = HttpServer(
             app, self._api.host, self._api.port, flag="--api", certificate=settings.certificate
         )
         for warning in _openness(settings, access):
             _log.warning(warning)
-
-    def token_to_send(self) -> str:
-        """A token for spans of a process that this one starts, good for as long as this one runs; '' without tokens."""
-        return self._access.issue(Grant(may=("send",)))
 
     @property
     def otlp_grpc(self) -> Address:
@@ -219,7 +227,7 @@ class Collector:
         """What ``/readyz`` answers."""
         return state_of(
             {
-                "listeners": lambda: "ok" if self._ready else "down",
+                "listeners": lambda: "ok" if self._ready and self._otlp_servers.all_listen else "down",
                 "journal": lambda: "ok" if self._intake.has_room else "full",
                 "consumer": lambda: "ok" if self._consumer.is_alive else "dead",
                 "store": self._store_probe,

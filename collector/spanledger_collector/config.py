@@ -196,6 +196,8 @@ class Settings(BaseSettings):
     otlp_grpc: str = "127.0.0.1:4317"
     otlp_http: str = "127.0.0.1:4318"
     api: str = "127.0.0.1:8600"
+    receivers: NonNegativeInt = 0
+    """Processes that receive OTLP for this collector; 0: it does so itself."""
     tls_cert: Path | None = None
     """Certificate chain (PEM) of all three listeners; with ``tls_key``, clients speak TLS."""
     tls_key: Path | None = None

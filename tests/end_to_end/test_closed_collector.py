@@ -52,15 +52,16 @@ def certificate(tmp_path: Path) -> tuple[Path, Path]:
     return chain, key
 
 
+@pytest.mark.parametrize("receivers", ["0", "1"])
 def test_tokens_over_tls_on_all_listeners(
-    serve: Callable[..., Serving], tmp_path: Path, certificate: tuple[Path, Path]
+    serve: Callable[..., Serving], tmp_path: Path, certificate: tuple[Path, Path], receivers: str
 ) -> None:
     """With certificate and tokens, all listeners take TLS and tokens only, and the commands get in by theirs."""
     chain, key = certificate
     tokens = tmp_path / "tokens.yaml"
     sender = new_token(tokens, "--team", "checkout", "--environment", "production")
     reader = new_token(tokens, "--may", "read")
-    serving = serve(extra=("--tls-cert", chain, "--tls-key", key, "--tokens", tokens))
+    serving = serve(extra=("--tls-cert", chain, "--tls-key", key, "--tokens", tokens), receivers=receivers)
     assert serving.http.startswith("https://")
     assert serving.api.startswith("https://")
 
@@ -129,7 +130,8 @@ def test_a_token_is_revoked_while_the_collector_runs(serve: Callable[..., Servin
     assert revoked not in log
 
 
-def test_the_demo_lets_itself_in(tmp_path: Path, certificate: tuple[Path, Path]) -> None:
+@pytest.mark.parametrize("receivers", ["0", "1"])
+def test_the_demo_lets_itself_in(tmp_path: Path, certificate: tuple[Path, Path], receivers: str) -> None:
     """With tokens and TLS set for the collector proper, the demo's agents get in by a token of the demo's own."""
     tokens = tmp_path / "tokens.yaml"
     new_token(tokens)
@@ -137,7 +139,12 @@ def test_the_demo_lets_itself_in(tmp_path: Path, certificate: tuple[Path, Path])
     ended = subprocess.run(
         [*SPANLEDGER, "demo", "--tasks", "1", "--data", str(tmp_path / "data"), *FREE_PORTS],
         check=False, capture_output=True, text=True, timeout=120,
-        env=environment(SPANLEDGER_TOKENS=str(tokens), SPANLEDGER_TLS_CERT=str(chain), SPANLEDGER_TLS_KEY=str(key)),
+        env=environment(
+            SPANLEDGER_TOKENS=str(tokens),
+            SPANLEDGER_TLS_CERT=str(chain),
+            SPANLEDGER_TLS_KEY=str(key),
+            SPANLEDGER_RECEIVERS=receivers,
+        ),
     )  # fmt: skip
     assert ended.returncode == 0, ended.stderr
     assert "BUG-101" in ended.stdout

@@ -45,12 +45,14 @@ def clean(tmp_path_factory: pytest.TempPathFactory) -> Callable[[int], Rows]:
     return lambda traces: [row for row in rows if int(row["task"].removeprefix("T-")) < traces]
 
 
-@pytest.mark.parametrize("rounds", [3, pytest.param(20, marks=pytest.mark.slow)])
-def test_kill_nine_at_random_moments_under_load(serve: Start, clean: Callable[[int], Rows], rounds: int) -> None:
+@pytest.mark.parametrize(("rounds", "receivers"), [(3, "0"), (2, "2"), pytest.param(20, "0", marks=pytest.mark.slow)])
+def test_kill_nine_at_random_moments_under_load(
+    serve: Start, clean: Callable[[int], Rows], rounds: int, receivers: str
+) -> None:
     """Clients send in any order and often twice, a collector dies again and again: nothing is lost or doubled."""
     bodies = requests_of(traces=30 * rounds)
     chance = random.Random(rounds)
-    runs = [serve()]
+    runs = [serve(receivers=receivers)]
     data = runs[0].data
     for number in range(rounds):
         part = bodies[number * 60 : (number + 1) * 60]
@@ -58,7 +60,7 @@ def test_kill_nine_at_random_moments_under_load(serve: Start, clean: Callable[[i
         clients.start()
         time.sleep(chance.uniform(0.02, 0.5))
         _kill(runs[-1])
-        runs.append(serve(data))
+        runs.append(serve(data, receivers=receivers))
         clients.join()
     _kill(runs[-1])
     # No collector runs: the question itself takes what the last one left in its journal.
@@ -96,12 +98,15 @@ def test_a_store_that_refuses_costs_the_clients_nothing(
     assert times_told() == 2
 
 
-def test_at_the_bound_clients_are_told_to_slow_down(serve: Start, clean: Callable[[int], Rows], tmp_path: Path) -> None:
+@pytest.mark.parametrize("receivers", ["0", "1"])
+def test_at_the_bound_clients_are_told_to_slow_down(
+    serve: Start, clean: Callable[[int], Rows], tmp_path: Path, receivers: str
+) -> None:
     """429 with Retry-After, RESOURCE_EXHAUSTED with RetryInfo; the same requests pass once the store takes again."""
     data = tmp_path / "data"
     data.mkdir()
     bodies = requests_of(traces=20, padding="x" * 2000)
-    serving = serve(data, program=HINDERED, journal_max_bytes="40000")
+    serving = serve(data, program=HINDERED, journal_max_bytes="40000", receivers=receivers)
     (data / "refuse").touch()
     answers = [post(serving.http, body) for body in bodies]
     refused = [body for body, answer in zip(bodies, answers, strict=True) if answer.status_code == 429]

@@ -10,7 +10,6 @@ import click
 from spanledger_collector.cli.demo import demo
 from spanledger_collector.cli.explain import explain, whatif
 from spanledger_collector.cli.import_files import import_files
-from spanledger_collector.cli.logs import set_up_logging
 from spanledger_collector.cli.migrate import migrate
 from spanledger_collector.cli.prices import prices
 from spanledger_collector.cli.query import query
@@ -21,6 +20,7 @@ from spanledger_collector.cli.sql import sql
 from spanledger_collector.cli.status import status
 from spanledger_collector.cli.token import token
 from spanledger_collector.errors import SpanledgerError
+from spanledger_collector.logs import set_up_logging
 
 _SECTIONS = {
     "Collect": (demo, serve, run, import_files),

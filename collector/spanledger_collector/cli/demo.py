@@ -55,7 +55,7 @@ async def _show(collector: Collector, asker: StoreAsker, settings: Settings, tas
         await asyncio.to_thread(
             run_app,
             collector.otlp_http_url,
-            token=collector.token_to_send(),
+            token=collector.token_to_send,
             tasks_per_agent=tasks,
             first_task=first_task,
         )

@@ -51,6 +51,16 @@ def forward_option(function: _Function) -> _Function:
     )(function)
 
 
+def receivers_option(function: _Function) -> _Function:
+    """``--receivers``: how many processes receive."""
+    return click.option(
+        "--receivers",
+        type=click.IntRange(0),
+        metavar="N",
+        help="Processes that receive OTLP, beside the one with the ledger.  [default: 0, it receives itself]",
+    )(function)
+
+
 def prices_option(function: _Function) -> _Function:
     """``--prices``: what an operator lays over the price catalogue."""
     return click.option("--prices", metavar="FILE", help="YAML file with prices of your own.")(function)

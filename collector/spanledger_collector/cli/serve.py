@@ -3,28 +3,27 @@
 from __future__ import annotations
 
 import asyncio
-import gc
 import signal
 from collections.abc import Awaitable, Callable
 from typing import Any
 
 import click
 
-from spanledger_collector.cli.logs import set_up_logging
 from spanledger_collector.cli.options import (
     address_options,
     closing_options,
     forward_option,
     prices_option,
+    receivers_option,
     store_options,
 )
 from spanledger_collector.collector import Collector, open_store
 from spanledger_collector.config import Settings, load_settings
 from spanledger_collector.export.store import Store
+from spanledger_collector.garbage import spare_collections
+from spanledger_collector.logs import set_up_logging
 
 STOP_SIGNALS = (signal.SIGINT, signal.SIGTERM)
-_COLLECTIONS = (100_000, 50, 100)
-"""``gc.set_threshold``: a batch makes as many objects, which live until it is written and hold no loops."""
 
 Beside = Callable[[Collector], Awaitable[None]]
 """What runs beside a collector that listens."""
@@ -35,6 +34,7 @@ Beside = Callable[[Collector], Awaitable[None]]
 @forward_option
 @store_options
 @address_options
+@receivers_option
 @closing_options
 @click.option("--log-format", type=click.Choice(("text", "json")), help="The log's form.  [default: text]")
 def serve(config_file: str | None, **flags: Any) -> None:
@@ -79,16 +79,6 @@ async def _run(settings: Settings, store: Store, beside: Beside, stay: bool) -> 
             stopping.cancel()
     finally:
         await collector.stop()
-
-
-def spare_collections() -> None:
-    """Keep the garbage collector from going through what is there now, which stays, and through every batch.
-
-    It took a third of the time a span costs.
-    """
-    gc.collect()
-    gc.freeze()
-    gc.set_threshold(*_COLLECTIONS)
 
 
 def where_to_look(collector: Collector, settings: Settings) -> str:

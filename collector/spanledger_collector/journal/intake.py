@@ -14,33 +14,33 @@ from spanledger_collector import metrics
 from spanledger_collector.errors import RetryableError
 from spanledger_collector.journal.entry import Request
 from spanledger_collector.journal.file import Journal
+from spanledger_collector.journal.keeping import Keeping, Wanted
 from spanledger_collector.receive.errors import QueueFullError
-from spanledger_collector.receive.submit import ExportRequest, Outcome, Received
 
 
 @dataclass(slots=True, eq=False)
 class _Pending:
     request: Request
-    written: asyncio.Future[Outcome]
+    written: asyncio.Future[None]
 
 
-class Intake:
+class Intake(Keeping):
     """Writes requests to the journal, one commit at a time in a thread of its own.
 
-    ``wanted`` says which requests lead to the ledger; the others are taken, counted and ignored. ``arrived`` is called
-    after each commit, from that thread. ``max_pending_bytes`` bounds what is in memory before it is on disk.
+    ``wanted`` says which requests lead to the ledger. ``arrived`` is called after each commit, from that thread.
+    ``max_pending_bytes`` bounds what is in memory before it is on disk.
     """
 
     def __init__(
         self,
         journal: Journal,
         *,
-        wanted: Callable[[ExportRequest], bool],
+        wanted: Wanted,
         arrived: Callable[[], object],
         max_pending_bytes: int,
     ) -> None:
+        super().__init__(wanted)
         self._journal = journal
-        self._wanted = wanted
         self._arrived = arrived
         self._max_pending_bytes = max_pending_bytes
         self._pending: list[_Pending] = []
@@ -48,24 +48,19 @@ class Intake:
         self._thread = ThreadPoolExecutor(1, thread_name_prefix="journal")
         self._writing: asyncio.Task[None] | None = None
 
-    async def submit(self, request: Received) -> Outcome:
-        """See ``receive.submit.Submit``."""
-        if not self._wanted(request.body):
-            metrics.IGNORED_REQUESTS.labels(request.signal).inc()
-            return Outcome()
-        kept = Request.of(request)
+    async def keep(self, request: Request) -> None:
+        """See ``Keeping``; it is on disk even if the caller gives up waiting."""
         try:
-            self._check_room(len(kept.body))
-            pending = _Pending(kept, asyncio.get_running_loop().create_future())
-            self._pending_bytes += len(kept.body)
+            self._check_room(len(request.body))
+            pending = _Pending(request, asyncio.get_running_loop().create_future())
+            self._pending_bytes += len(request.body)
             self._pending.append(pending)
             if self._writing is None:
                 self._writing = asyncio.create_task(self._write())
-            outcome = await pending.written
+            await pending.written
         except RetryableError:
-            metrics.REFUSED_SPANS.inc(kept.spans)
+            metrics.REFUSED_SPANS.inc(request.spans)
             raise
-        return outcome
 
     @property
     def has_room(self) -> bool:
@@ -111,6 +106,6 @@ class Intake:
         # The client may have given up; what it sent is stored all the same.
         if not pending.written.cancelled():
             if error is None:
-                pending.written.set_result(Outcome())
+                pending.written.set_result(None)
             else:
                 pending.written.set_exception(error)

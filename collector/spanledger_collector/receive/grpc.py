@@ -7,7 +7,7 @@ from collections.abc import Awaitable, Callable
 import grpc
 
 from spanledger_collector.config import Certificate
-from spanledger_collector.receive.address import listening_socket, unavailable
+from spanledger_collector.receive.address import bound_socket, unavailable
 from spanledger_collector.receive.entrance import Entrance, Refusal, refusal_of
 from spanledger_collector.receive.otlp_protobuf import parse_protobuf
 from spanledger_collector.receive.signals import SIGNALS, response_to
@@ -31,8 +31,11 @@ class GrpcServer:
         *,
         max_request_bytes: int,
         certificate: Certificate | None = None,
+        shared: bool = False,
     ) -> None:
+        """A ``shared`` port is one that other processes of this collector serve as well."""
         self._entrance = entrance
+        self._shared = shared
         self._certificate = certificate
         self._host = host
         self._max_request_bytes = max_request_bytes
@@ -46,13 +49,13 @@ class GrpcServer:
             AddressUnavailableError: the port is in use, or the host is not this machine's.
         """
         # gRPC tells no reason when it cannot listen; a socket of our own does.
-        with listening_socket(self._host, self.port, _FLAG) as probe:
+        with bound_socket(self._host, self.port, _FLAG, shared=self._shared) as probe:
             host = probe.getsockname()[0]
         self._server = grpc.aio.server(
             options=[
                 ("grpc.max_receive_message_length", self._max_request_bytes),
                 # Else a second collector would share the port, and each would get a part of the spans.
-                ("grpc.so_reuseport", 0),
+                ("grpc.so_reuseport", int(self._shared)),
             ]
         )
         self._server.add_generic_rpc_handlers(tuple(_service(signal, self._entrance) for signal in SIGNALS))

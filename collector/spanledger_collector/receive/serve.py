@@ -32,8 +32,13 @@ class HttpServer:
         flag: str,
         certificate: Certificate | None = None,
         grace_s: float = 5.0,
+        listening: socket.socket | None = None,
     ) -> None:
-        """``flag`` is the option that changes the address; ``grace_s`` is what ``stop`` waits for at most."""
+        """``flag`` is the option that changes the address; ``grace_s`` is what ``stop`` waits for at most.
+
+        A socket that is ``listening`` already takes the place of host and port.
+        """
+        self._listening = listening
         self._host = host
         self._flag = flag
         self.port = port
@@ -57,7 +62,7 @@ class HttpServer:
         Raises:
             AddressUnavailableError: the port is in use, or the host is not this machine's.
         """
-        listening = listening_socket(self._host, self.port, self._flag)
+        listening = self._listening or listening_socket(self._host, self.port, self._flag)
         self.port = listening.getsockname()[1]
         self._serving = asyncio.create_task(self._server.serve(sockets=[listening]))
         started = asyncio.create_task(self._server.accepting.wait())
@@ -100,8 +105,12 @@ class OtlpServers:
         max_request_bytes: int,
         certificate: Certificate | None = None,
         grace_s: float = 5.0,
+        shared: socket.socket | None = None,
     ) -> None:
-        """With a ``certificate`` both speak TLS."""
+        """With a ``certificate`` both speak TLS.
+
+        With a ``shared`` listening socket for HTTP, other processes of this collector serve the same two ports.
+        """
         self._grace_s = grace_s
         self._grpc = GrpcServer(
             entrance,
@@ -109,9 +118,23 @@ class OtlpServers:
             grpc.port,
             max_request_bytes=max_request_bytes,
             certificate=certificate,
+            shared=shared is not None,
         )
         app = otlp_http_app(entrance, max_request_bytes=max_request_bytes)
-        self._http = HttpServer(app, http.host, http.port, flag="--otlp-http", certificate=certificate, grace_s=grace_s)
+        self._http = HttpServer(
+            app,
+            http.host,
+            http.port,
+            flag="--otlp-http",
+            certificate=certificate,
+            grace_s=grace_s,
+            listening=shared,
+        )
+
+    @property
+    def all_listen(self) -> bool:
+        """Whether all that is to listen does, between ``start`` and ``stop``."""
+        return True
 
     @property
     def grpc_port(self) -> int:
