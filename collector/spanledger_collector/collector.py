@@ -34,10 +34,11 @@ from spanledger_collector.journal import (
     Journal,
     OutgoingBounds,
     ReadYourWrites,
+    Request,
     lag_s,
     show_depth,
 )
-from spanledger_collector.pipeline import Pipeline, leads_to_ledger
+from spanledger_collector.pipeline import LedgerRequest, Pipeline, leads_to_ledger
 from spanledger_collector.price.desk import PriceDesk
 from spanledger_collector.receive.entrance import Entrance
 from spanledger_collector.receive.redact import redaction_of
@@ -124,12 +125,19 @@ def journal_consumer(settings: Settings, journal: Journal, pipeline: Pipeline, s
     """What takes requests from ``journal`` through ``pipeline``, and to ``stage`` those that are to be forwarded."""
 
     def process(entries: Sequence[Entry]) -> None:
-        requests = [entry.request.parse() for entry in entries]
-        settled = partial(stage, entries, requests) if stage else None
-        pipeline.process([request for request in requests if leads_to_ledger(request)], settled)
+        settled = partial(stage, entries, [entry.request.parse() for entry in entries]) if stage else None
+        pipeline.process([request for entry in entries for request in _for_ledger(entry.request)], settled)
 
     limits = BatchLimits(settings.batch_spans, settings.batch_bytes, settings.batch_wait_ms / 1000)
     return Consumer(journal, process, DeadLetters(settings.data / DEAD_LETTER_FOLDER), limits)
+
+
+def _for_ledger(request: Request) -> Iterator[LedgerRequest]:
+    if request.signal == "traces":
+        # As protobuf wrote them: the decoder needs no message of them.
+        yield request.body
+    elif leads_to_ledger(parsed := request.parse()):
+        yield parsed
 
 
 def process_leftovers(settings: Settings, store: Store) -> None:

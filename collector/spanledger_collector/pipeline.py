@@ -14,7 +14,7 @@ from opentelemetry.proto.collector.logs.v1.logs_service_pb2 import ExportLogsSer
 from opentelemetry.proto.collector.trace.v1.trace_service_pb2 import ExportTraceServiceRequest
 
 from spanledger_collector import metrics
-from spanledger_collector.decode import Batch, Decoder
+from spanledger_collector.decode import Batch, Decoder, TraceRequest
 from spanledger_collector.merge import FactStore, LedgerRow, Settlement, Settler
 from spanledger_collector.merge.settle import SpanPlace
 from spanledger_collector.model import Call, Fact, Span
@@ -22,13 +22,13 @@ from spanledger_collector.normalise import context, facts_of_logs, name_tells, n
 from spanledger_collector.price import Catalogue
 from spanledger_collector.price.calls import priced
 
-LedgerRequest = ExportTraceServiceRequest | ExportLogsServiceRequest
+LedgerRequest = TraceRequest | ExportLogsServiceRequest
 
 Settled = Callable[[Settlement, Collection[Fact], Callable[[Call], Call]], object]
 """Told of a batch before its facts are written: the settlement, what the batch stated, and what prices a call."""
 
 
-def leads_to_ledger(request: object) -> TypeGuard[LedgerRequest]:
+def leads_to_ledger(request: object) -> TypeGuard[ExportTraceServiceRequest | ExportLogsServiceRequest]:
     """Whether a request is to be processed: all spans are, logs where a record states a call, metrics never."""
     if isinstance(request, ExportLogsServiceRequest):
         return states_calls(request)
@@ -91,7 +91,7 @@ class Pipeline:
 
     def _process(self, requests: Collection[LedgerRequest], settler: Settler, settled: Settled | None) -> Processed:
         self._settler = settler
-        batch = self._decoder.decode(r for r in requests if isinstance(r, ExportTraceServiceRequest))
+        batch = self._decoder.decode(r for r in requests if not isinstance(r, ExportLogsServiceRequest))
         facts, plain = _sorted_out(batch)
         facts.extend(f for r in requests if isinstance(r, ExportLogsServiceRequest) for f in facts_of_logs(r))
         # The store takes the spans while the merge works; nothing follows from them before both are done.

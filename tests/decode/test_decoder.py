@@ -12,6 +12,7 @@ from opentelemetry.proto.collector.trace.v1.trace_service_pb2 import ExportTrace
 from opentelemetry.proto.common.v1.common_pb2 import AnyValue, KeyValue
 
 from spanledger_collector.decode import Batch, Decoder, attributes, decoder, reference
+from spanledger_collector.errors import BadInputError
 from spanledger_collector.model import Span
 from spanledger_collector.native import rows_of
 from spanledger_collector.normalise import name_tells, normalise, scope_tells
@@ -101,6 +102,8 @@ def assert_same(requests: list[ExportTraceServiceRequest]) -> Batch:
     assert [repr(span) for span in batch.telling] == [repr(span) for span in spans if id(span) in telling]
     plain = {(span.trace_id, span.span_id): span for span in spans if id(span) not in telling}
     assert {place: repr(make()) for place, make in batch.plain.items()} == {p: repr(s) for p, s in plain.items()}
+    # As the journal has them: the bytes that protobuf wrote.
+    assert DECODER.decode([request.SerializeToString() for request in requests]).block == batch.block
     return batch
 
 
@@ -187,3 +190,10 @@ def test_what_is_remembered_may_be_forgotten_at_any_time(monkeypatch: pytest.Mon
     monkeypatch.setattr(decoder, "_MAX_REMEMBERED", 1)
     for path in CAPTURED[:6]:
         assert_same([received.body for received in read_requests(path)])
+
+
+@pytest.mark.parametrize("broken", [b"\x0a\xff", b"\x12\x00", b"not a request"])
+def test_bytes_that_are_no_request_are_refused(broken: bytes) -> None:
+    """Bytes of the journal that were damaged are an error, and never a batch with nothing in it."""
+    with pytest.raises(BadInputError, match="ExportTraceServiceRequest"):
+        DECODER.decode([broken])

@@ -11,6 +11,7 @@ from dataclasses import dataclass, field
 from functools import partial
 from typing import Any
 
+from google.protobuf.message import DecodeError
 from opentelemetry.proto.collector.trace.v1.trace_service_pb2 import ExportTraceServiceRequest
 from opentelemetry.proto.common.v1.common_pb2 import InstrumentationScope
 from opentelemetry.proto.resource.v1.resource_pb2 import Resource as ResourceMessage
@@ -21,8 +22,12 @@ from spanledger_collector.decode.columns import Columns, keys_and_values, repeat
 from spanledger_collector.decode.lite import LiteRequest
 from spanledger_collector.decode.otel_traces import KINDS, STATUS_CODES
 from spanledger_collector.decode.spans import LATEST_NS, attributes_of, event_of, link_of
+from spanledger_collector.errors import BadInputError
 from spanledger_collector.model import Resource, Span
 from spanledger_collector.native import sized
+
+TraceRequest = ExportTraceServiceRequest | bytes
+"""Bytes are a request as protobuf itself writes it: its fields are in order, each once, and its texts are UTF-8."""
 
 _MAX_REMEMBERED = 2_000
 _MAX_REMEMBERED_BYTES = 2_048
@@ -88,13 +93,15 @@ class Decoder:
         self._scope_of = _remembering(self._scope)
         self._status_of = _remembering(_status)
 
-    def decode(self, requests: Iterable[ExportTraceServiceRequest]) -> Batch:
-        """Decode requests in their order; ids are expected to be valid (``receive`` has rejected the others)."""
+    def decode(self, requests: Iterable[TraceRequest]) -> Batch:
+        """Decode requests in their order; ids are expected to be valid (``receive`` has rejected the others).
+
+        Raises:
+            BadInputError: bytes that are no request.
+        """
         collected = _Collected()
         for request in requests:
-            # Written by protobuf itself, so that its fields are in order, each once, and its texts are UTF-8.
-            lite = LiteRequest.FromString(request.SerializeToString())
-            for resource_spans in lite.resource_spans:
+            for resource_spans in _lite(request).resource_spans:
                 resource = self._resource_of(resource_spans.resource)
                 for scope_spans in resource_spans.scope_spans:
                     self._add(scope_spans.spans, self._scope_of(scope_spans.scope), resource, collected)
@@ -172,6 +179,17 @@ class Decoder:
         scope = InstrumentationScope.FromString(raw)
         elements = sized(scope.name.encode()), sized(scope.version.encode())
         return _Scope(scope.name, scope.version, *elements, self._scope_tells(scope.name))
+
+
+def _lite(request: TraceRequest) -> Any:
+    raw = request if isinstance(request, bytes) else request.SerializeToString()
+    try:
+        lite = LiteRequest.FromString(raw)
+    except DecodeError:
+        raise BadInputError(f"the {len(raw)} bytes are no ExportTraceServiceRequest: broken protobuf") from None
+    if raw and not lite.resource_spans:
+        raise BadInputError(f"the {len(raw)} bytes are no ExportTraceServiceRequest: no resource_spans are in them")
+    return lite
 
 
 def _add_group(columns: Columns, scope: _Scope, resource: _Resource, rows: int) -> None:
