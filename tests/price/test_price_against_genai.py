@@ -10,11 +10,11 @@ from genai_prices import Usage as GenaiUsage
 from genai_prices.data import providers
 from genai_prices.types import ModelInfo, Provider
 
+from spanledger_collector.names import shipped_names
 from spanledger_collector.price import Catalogue, Usage
 from spanledger_collector.price.compile import CONTEXT_KEYS, TIERS
 from spanledger_collector.price.names import Resolver
 from spanledger_collector.price.overrides import shipped_corrections
-from spanledger_collector.price.rules import read_names, shipped_names
 
 BY_ID = {provider.id: provider for provider in providers}
 RESOLD = [
@@ -107,7 +107,7 @@ def test_random_calls_cost_what_the_wheel_says(catalogue: Catalogue) -> None:
 
 def test_every_model_of_the_wheel_is_found_by_its_own_name(catalogue: Catalogue) -> None:
     """Anchoring costs no name: what the wheel resolves by a model's id, ours resolves to the same model."""
-    resolver = Resolver(read_names(shipped_names()), providers, [CORRECTIONS])
+    resolver = Resolver(shipped_names(), providers, [CORRECTIONS])
     for provider, listed in PAIRS:
         found = provider.find_model(listed.id, all_providers=providers)
         if found is not None:

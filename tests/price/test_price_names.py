@@ -2,12 +2,16 @@
 
 from __future__ import annotations
 
+from importlib.resources import files
+
 import pytest
+import yaml
 from genai_prices.data import providers
 
+from spanledger_collector.names import NAMES_FILE, shipped_names
+from spanledger_collector.normalise.providers import canonical_provider
 from spanledger_collector.price import Catalogue, Usage
 from spanledger_collector.price.catalogue import NAMES_REMEMBERED
-from spanledger_collector.price.rules import shipped_names
 
 TOKENS = Usage(input_tokens=1000, output_tokens=500)
 AT_NS = 1_795_176_000_000_000_000  # 2026-11-20T12:00:00Z
@@ -100,6 +104,41 @@ def test_names_are_remembered_within_bounds(catalogue: Catalogue) -> None:
 def test_every_provider_of_the_table_is_in_the_catalogue() -> None:
     """An alias or a family that leads to a provider that the wheel no longer has fails here."""
     known = {provider.id for provider in providers}
-    table = shipped_names()
-    assert set(table["providers"]) <= known
-    assert {family["provider"] for family in table["families"]} <= known
+    names = shipped_names()
+    ids = {name: names.catalogue.get(name, name) for name in names.providers.values()}
+    assert {name for name, listed in ids.items() if listed not in known} == {"ibm.watsonx.ai"}
+    assert {owner for _, owner in names.families} <= ids.keys()
+
+
+def test_no_spelling_means_two_providers() -> None:
+    """Each spelling of the file stands in one list."""
+    content = yaml.safe_load(files("spanledger_schemas").joinpath(NAMES_FILE).read_text("utf-8"))
+    spellings = [
+        spelling for name, known in content["providers"].items() for spelling in (name, *known.get("spellings", ()))
+    ]
+    assert len(spellings) == len(set(spellings))
+
+
+@pytest.mark.parametrize(
+    "model", ["gpt-oss-20b", "mistral-7b", "deepseek-r1:14b", "devstral-small", "llama-3.3-70b", "unknown/gpt-oss-20b"]
+)
+def test_open_weights_served_by_nobody_known_have_no_price(catalogue: Catalogue, model: str) -> None:
+    """A span of a server of one's own that names no provider is not billed as if it were the maker's."""
+    provider = canonical_provider("", model)
+    assert provider == ""
+    assert catalogue.price(provider, [model], AT_NS, TOKENS).status == "unknown_provider"
+
+
+@pytest.mark.parametrize(
+    ("raw", "model", "provider"),
+    [
+        ("OpenAI.responses", "", "openai"),
+        ("fireworks_ai", "gpt-oss-120b", "fireworks"),
+        ("litellm", "azure/gpt-4o", "azure.ai.openai"),
+        ("langchain", "publishers/google/models/gemini-2.5-pro", "gcp.vertex_ai"),
+        ("Our Own", "gpt-4o", "our own"),
+    ],
+)
+def test_a_row_names_the_provider_as_the_conventions_do(raw: str, model: str, provider: str) -> None:
+    """Spellings, interfaces and frameworks lead to one name for each provider; a name nobody knows is kept."""
+    assert canonical_provider(raw, model) == provider

@@ -11,6 +11,7 @@ from pathlib import Path
 
 from genai_prices.types import Provider
 
+from spanledger_collector.names import shipped_names
 from spanledger_collector.price.base import base_list
 from spanledger_collector.price.card import FOREVER_NS, Card, make_card
 from spanledger_collector.price.charge import (
@@ -33,7 +34,6 @@ from spanledger_collector.price.overrides import (
     read_overrides,
     shipped_corrections,
 )
-from spanledger_collector.price.rules import read_names, shipped_names
 
 NAMES_REMEMBERED = 65_536
 """Names come from clients: the memory of them is bounded, and starts anew when it is full."""
@@ -63,7 +63,7 @@ class Catalogue:
     ) -> None:
         self._cards: dict[tuple[str, str, str], list[Card]] = defaultdict(list)
         self._layers = layers
-        self._resolver = Resolver(read_names(shipped_names()), providers, layers)
+        self._resolver = Resolver(shipped_names(), providers, layers)
         self._ladders: dict[tuple[str, tuple[str, ...], str], Ladder] = {}
         for card in cards:
             self._cards[card.provider, card.model, card.tier].append(card)

@@ -19,8 +19,8 @@ from genai_prices.types import (
     Provider,
 )
 
+from spanledger_collector.names import Names
 from spanledger_collector.price.overrides import Alias, Overrides
-from spanledger_collector.price.rules import Names
 
 RESOURCE_PATH = re.compile(r"(?:projects/[^/]+/locations/[^/]+/)?(?:publishers/[^/]+/)?models/(?=.)")
 BEDROCK_ARN = re.compile(r"arn:aws[a-z-]*:bedrock:[^:]*:[^:]*:(?P<kind>[a-z-]+)/(?P<model>.+)")
@@ -40,7 +40,9 @@ class Resolver:
         self._own_models = {(card.provider, card.model.lower()): card.model for layer in layers for card in layer.cards}
         not_billed = {rule[0] for layer in layers for rule in layer.not_billed}
         own_providers = {provider for provider, _ in self._own_models} | not_billed
-        self._providers = {name: name for name in (*self._catalogue, *own_providers)} | dict(names.providers)
+        self._providers = {name: name for name in (*self._catalogue, *own_providers)} | {
+            spelling: names.catalogue.get(name, name) for spelling, name in names.providers.items()
+        }
         for layer in layers:
             self._providers |= layer.providers
         self._aliases: dict[str, list[Alias]] = {}
@@ -52,22 +54,20 @@ class Resolver:
             self._aliases.setdefault(self._providers.get(alias.provider.lower(), alias.provider), []).append(alias)
 
     def provider(self, raw: str) -> str | None:
-        """The canonical provider; '' for a framework or nothing, None for a name that is unknown."""
+        """The provider's id in the catalogue; '' for a framework or nothing, None for a name that is unknown."""
         name = raw.strip().lower()
-        if not name or name in self._names.not_providers:
-            return ""
-        head, _, interface = name.rpartition(".")
-        if interface in self._names.interfaces:
-            name = head
-        return self._providers.get(name)
+        if name in self._providers:
+            return self._providers[name]
+        name = self._names.provider(name)
+        return self._providers.get(name) if name else ""
 
     def provider_of(self, raw_model: str) -> str:
         """Whose model it is when no provider is named: its prefix or its family tells, else ''."""
-        name = raw_model.strip().lower()
-        head, slash, _ = name.partition("/")
+        head, slash, _ = raw_model.strip().lower().partition("/")
         if slash and head in self._providers:
             return self._providers[head]
-        return next((owner for form, owner in self._names.families if form.match(name)), "")
+        owner = self._names.provider_of(raw_model)
+        return self._names.catalogue.get(owner, owner)
 
     def aliases(self, provider: str, raw_model: str) -> list[Alias]:
         """The aliases that an operator gave a raw model of a canonical provider, the first that holds to be taken."""
