@@ -49,11 +49,14 @@ def wait_until_sent(serving: Serving) -> None:
 
 
 def test_a_collector_behind_has_what_the_one_in_front_has(serve: Callable[..., Serving], tmp_path: Path) -> None:
-    """Over gRPC; killed while the target is away, the one in front sends the rest after its next start."""
+    """Over gRPC; killed while the target is away, the one in front sends the rest after its next start.
+
+    It has a receiver, which knows what is to be forwarded.
+    """
     behind = serve(tmp_path / "behind")
     address = f"grpc://{behind.grpc}"
     headers = json.dumps({"x-key": SECRET})
-    front = serve(tmp_path / "front", ("--forward", address), forward__headers=headers)
+    front = serve(tmp_path / "front", ("--forward", address), forward__headers=headers, receivers="1")
     send(front, "genai_openai")
     assert len(costs_by_call(front)) == 2
     wait_until_sent(front)
@@ -65,8 +68,8 @@ def test_a_collector_behind_has_what_the_one_in_front_has(serve: Callable[..., S
     assert waiting(front)
     front.process.kill()
     front.process.wait()
-    again = serve(tmp_path / "behind", ("--otlp-grpc", behind.grpc))
-    front = serve(tmp_path / "front", ("--forward", address), forward__headers=headers)
+    again = serve(tmp_path / "behind", ("--otlp-grpc", behind.grpc), receivers="1")
+    front = serve(tmp_path / "front", ("--forward", address), forward__headers=headers, receivers="1")
     wait_until_sent(front)
     assert costs_by_call(again) == costs_by_call(front)
     assert front.stop() == 0
