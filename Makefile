@@ -78,36 +78,36 @@ $(BIN)/python:
 
 $(VENV)/.run: locks/run.txt pyproject.toml | $(BIN)/python
 	@echo "installing spanledger into $(VENV) (once)"
-	@$(BIN)/python -m pip install --disable-pip-version-check -q --require-hashes -r locks/run.txt
+	@$(BIN)/python -m pip install --disable-pip-version-check -q --require-hashes --no-deps -r locks/run.txt
 	@$(BIN)/python -m pip install --disable-pip-version-check -q --no-deps --no-build-isolation -e .
 	@touch $@
 
 $(VENV)/.test: locks/test.txt pyproject.toml | $(BIN)/python
 	@echo "installing spanledger and its test tools into $(VENV) (once)"
-	@$(BIN)/python -m pip install --disable-pip-version-check -q --require-hashes -r locks/test.txt
+	@$(BIN)/python -m pip install --disable-pip-version-check -q --require-hashes --no-deps -r locks/test.txt
 	@$(BIN)/python -m pip install --disable-pip-version-check -q --no-deps --no-build-isolation -e .
 	@touch $@
 
 $(VENV)-sdks/.test: locks/sdks.txt locks/urllib3-1.txt pyproject.toml | $(BIN)/python
 	@echo "installing the app side and further SDKs into $(VENV)-sdks (once)"
 	@$(PYTHON) -m venv $(VENV)-sdks
-	@$(VENV)-sdks/bin/python -m pip install --disable-pip-version-check -q --require-hashes -r locks/sdks.txt
+	@$(VENV)-sdks/bin/python -m pip install --disable-pip-version-check -q --require-hashes --no-deps -r locks/sdks.txt
 	@$(VENV)-sdks/bin/python -m pip install --disable-pip-version-check -q --no-deps --no-build-isolation -e .
-	@$(VENV)-sdks/bin/python -m pip install --disable-pip-version-check -q --require-hashes --upgrade \
+	@$(VENV)-sdks/bin/python -m pip install --disable-pip-version-check -q --require-hashes --no-deps --upgrade \
 	    --target $(VENV)-sdks/urllib3-1 -r locks/urllib3-1.txt
 	@touch $@
 
 $(VENV)-bench/.ready: locks/bench.txt pyproject.toml
 	@echo "installing the app side and what it is measured beside into $(VENV)-bench (once)"
 	@$(PYTHON) -m venv $(VENV)-bench
-	@$(VENV)-bench/bin/python -m pip install --disable-pip-version-check -q --require-hashes -r locks/bench.txt
+	@$(VENV)-bench/bin/python -m pip install --disable-pip-version-check -q --require-hashes --no-deps -r locks/bench.txt
 	@$(VENV)-bench/bin/python -m pip install --disable-pip-version-check -q --no-deps --no-build-isolation -e .
 	@touch $@
 
 $(VENV)-fuzz/.ready: locks/fuzz.txt pyproject.toml
 	@echo "installing the collector and atheris into $(VENV)-fuzz (once)"
 	@$(PYTHON) -m venv $(VENV)-fuzz
-	@$(VENV)-fuzz/bin/python -m pip install --disable-pip-version-check -q --require-hashes -r locks/fuzz.txt
+	@$(VENV)-fuzz/bin/python -m pip install --disable-pip-version-check -q --require-hashes --no-deps -r locks/fuzz.txt
 	@$(VENV)-fuzz/bin/python -m pip install --disable-pip-version-check -q --no-deps --no-build-isolation -e .
 	@touch $@
 
