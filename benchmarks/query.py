@@ -159,7 +159,7 @@ def show_gain(store: Store, rolled: dict[str, tuple[float, float]]) -> None:
     print(f"\n{'30 days, cpu ms':44}{'calls':>9}{'rolled':>9}{'ratio':>7}")
     for name, (_, rolled_ms) in rolled.items():
         query = load()[name]
-        if "call_groups" in query.sql:
+        if "rolled_day" in query.sql:
             values = bind(query, {"since": MONTH.isoformat(), **PICKED.get(name, {})})
             _, calls_ms = measured(lambda query=query, values=values: store.query(query.sql, values), 2)  # type: ignore[misc]
             print(f"{name:44}{calls_ms:9.0f}{rolled_ms:9.0f}{calls_ms / rolled_ms:7.1f}", flush=True)
@@ -179,7 +179,7 @@ def main(calls: int, directory: Path) -> None:
         if days:
             print(f"{len(days)} days rolled up, {(time.perf_counter() - started) / len(days):.2f} s a day")
         sizes = dict(store.query("SELECT table, sum(bytes_on_disk) FROM system.parts WHERE active GROUP BY table").rows)
-        per_call = {table: sizes[table] / calls for table in ("calls", "call_rollup")}
+        per_call = {table: sizes[table] / calls for table in ("calls", "call_rollup", "run_rollup", "waste_rollup")}
         print(", ".join(f"{table}: {size:.1f} bytes a call on disk" for table, size in per_call.items()), "\n")
         heading = f"{'ms':>9}{'cpu ms':>9}{'x ref':>7}"
         print(f"{'':44}{'30 days':>25}{'whole ledger':>25}\n{'question':44}{heading}{heading}")

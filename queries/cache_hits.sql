@@ -37,7 +37,7 @@ SELECT
     total_input_tokens - total_cache_read_tokens - total_cache_write_tokens AS total_uncached_tokens,
     total_cache_read_tokens / nullIf(total_input_tokens, 0) AS cache_hit_share,
     total_cache_read_tokens / nullIf(total_cache_write_tokens, 0) AS reads_per_write
-FROM call_groups(since = {since:DateTime64(9, 'UTC')}, until = {until:DateTime64(9, 'UTC')}) AS g
+FROM call_groups(if({user:String} = '' AND {task:String} = '', 'day', 'run')) AS g
 WHERE ({team:String} = '' OR g.team = {team:String})
   AND ({agent:String} = '' OR g.agent = {agent:String})
   AND ({user:String} = '' OR g.user = {user:String})

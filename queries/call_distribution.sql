@@ -40,13 +40,13 @@ WITH
                 g.tool_name = '', '(unnamed tool)',
                 g.tool_name
             ) AS type_name,
-            uniqExactState(g.run_key) AS run_state,
+            groupArrayArray(g.run_keys) AS type_runs,
             sum(g.calls) AS type_calls,
             sumIf(g.calls, g.status = 'error') AS type_errors,
             sum(g.cost_usd) AS type_cost_usd,
             sumIf(g.calls, is_unpriced) AS type_unpriced_calls,
             if(type_unpriced_calls = 0, 0, sumIf(g.known_tokens, is_unpriced)) AS type_unpriced_tokens
-        FROM call_groups(since = {since:DateTime64(9, 'UTC')}, until = {until:DateTime64(9, 'UTC')}) AS g
+        FROM call_groups(if({user:String} = '' AND {task:String} = '', 'day', 'run')) AS g
         WHERE ({team:String} = '' OR g.team = {team:String})
           AND ({agent:String} = '' OR g.agent = {agent:String})
           AND ({user:String} = '' OR g.user = {user:String})
@@ -58,7 +58,7 @@ SELECT
     agent_name AS agent,
     call_kind AS kind,
     type_name AS call_type,
-    uniqExactMerge(run_state) OVER of_agent AS runs,
+    uniqExactArray(type_runs) OVER of_agent AS runs,
     sum(type_calls) OVER of_agent AS agent_calls,
     agent_calls / runs AS agent_calls_per_run,
     type_calls AS calls,

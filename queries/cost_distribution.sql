@@ -27,7 +27,7 @@ WITH
                 + 0.0000000001)) AS exponent,
             toFloat64(coalesce(task_cost_usd, 0)) / exp10(exponent) AS leading,
             multiIf(leading < 2, 1, leading < 5, 2, 3) AS place
-        FROM call_groups(since = {since:DateTime64(9, 'UTC')}, until = {until:DateTime64(9, 'UTC')}) AS g
+        FROM run_groups() AS g
         WHERE ({team:String} = '' OR g.team = {team:String})
           AND ({agent:String} = '' OR g.agent = {agent:String})
           AND ({user:String} = '' OR g.user = {user:String})

@@ -28,16 +28,15 @@
 --   agent tasks average_cost_usd p50_cost_usd p95_cost_usd max_cost_usd calls_per_task
 --   calls_without_task total_cost_usd unpriced_calls
 WITH
-    g.kind != 'tool' AND NOT g.is_priced AS is_unpriced,
     task_cost AS (
         SELECT
             if(g.agent = '', '(no agent)', g.agent) AS agent_name,
             g.names_task AS names_task,
             sum(g.calls) AS task_calls,
             sum(g.cost_usd) AS task_cost_usd,
-            sumIf(g.calls, is_unpriced) AS task_unpriced_calls,
-            sumIf(g.known_tokens, is_unpriced) AS task_unpriced_tokens
-        FROM call_groups(since = {since:DateTime64(9, 'UTC')}, until = {until:DateTime64(9, 'UTC')}) AS g
+            sum(g.unpriced_calls) AS task_unpriced_calls,
+            sum(g.unpriced_tokens) AS task_unpriced_tokens
+        FROM run_groups() AS g
         WHERE ({team:String} = '' OR g.team = {team:String})
           AND ({agent:String} = '' OR g.agent = {agent:String})
           AND ({user:String} = '' OR g.user = {user:String})

@@ -38,7 +38,7 @@ FROM (
         0 AS spans_of_calls,
         0 AS spans_of_wrappers,
         emptyArrayString() AS unread
-    FROM call_groups(since = {since:DateTime64(9, 'UTC')}, until = {until:DateTime64(9, 'UTC')}) AS g
+    FROM call_groups(if({user:String} = '' AND {task:String} = '', 'day', 'run')) AS g
     WHERE ({team:String} = '' OR g.team = {team:String})
       AND ({agent:String} = '' OR g.agent = {agent:String})
       AND ({user:String} = '' OR g.user = {user:String})

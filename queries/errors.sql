@@ -36,13 +36,13 @@ SELECT
     if(g.error_type = '', '(not told)', g.error_type) AS error_type,
     if(g.agent = '', '(no agent)', g.agent) AS agent,
     sum(g.calls) AS failed_calls,
-    uniqExactIf(g.run_key, g.names_task) AS tasks,
+    uniqExactArrayIf(g.run_keys, g.names_task) AS tasks,
     sum(g.cost_usd) AS total_cost_usd,
     sumIf(g.calls, is_unpriced) AS unpriced_calls,
     if(unpriced_calls = 0, 0, sumIf(g.known_tokens, is_unpriced)) AS unpriced_tokens,
     concat(replaceOne(toString(min(g.first_started_at)), ' ', 'T'), 'Z') AS first_seen_at,
     concat(replaceOne(toString(max(g.last_started_at)), ' ', 'T'), 'Z') AS last_seen_at
-FROM call_groups(since = {since:DateTime64(9, 'UTC')}, until = {until:DateTime64(9, 'UTC')}) AS g
+FROM call_groups(if({user:String} = '' AND {task:String} = '', 'day', 'run')) AS g
 WHERE ({team:String} = '' OR g.team = {team:String})
   AND ({agent:String} = '' OR g.agent = {agent:String})
   AND ({user:String} = '' OR g.user = {user:String})

@@ -31,15 +31,15 @@ WITH
     spent AS (
         SELECT
             s.task AS task_name,
-            argMax(s.agent, (coalesce(s.agent_cost_usd, 0), s.agent)) AS agent_name,
+            arraySort(groupArray((coalesce(s.agent_cost_usd, 0), toString(s.agent))))[-1].2 AS agent_name,
             sum(s.agent_cost_usd) AS spent_usd
         FROM (
             SELECT
                 g.task AS task,
                 g.agent AS agent,
                 sum(g.cost_usd) AS agent_cost_usd,
-                sumIf(g.calls, g.kind != 'tool' AND g.is_priced) AS priced
-            FROM call_groups(since = {since:DateTime64(9, 'UTC')}, until = {until:DateTime64(9, 'UTC')}) AS g
+                sum(g.priced_calls) AS priced
+            FROM run_groups() AS g
             WHERE ({team:String} = '' OR g.team = {team:String})
               AND ({agent:String} = '' OR g.agent = {agent:String})
               AND ({user:String} = '' OR g.user = {user:String})

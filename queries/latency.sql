@@ -21,18 +21,21 @@
 --   p95_duration_ms           ms     95th percentile of it
 --   output_tokens_per_second  ratio  output of the calls over their duration; null when none told its output
 -- chart: bar of p95_duration_ms by model
+WITH
+    quantilesExactArray(0.5, 0.95)(g.ttfts_ms) AS ttfts,
+    quantilesExactArray(0.5, 0.95)(g.durations_ms) AS durations
 SELECT
     g.provider AS provider,
     coalesce(nullIf(g.response_model, ''), nullIf(g.request_model, ''), '(no model)') AS model,
     g.operation AS operation,
     sum(g.calls) AS calls,
     sum(length(g.ttfts_ms)) AS streamed_calls,
-    if(streamed_calls = 0, NULL, quantileExactArray(0.5)(g.ttfts_ms)) AS p50_ttft_ms,
-    if(streamed_calls = 0, NULL, quantileExactArray(0.95)(g.ttfts_ms)) AS p95_ttft_ms,
-    quantileExactArray(0.5)(g.durations_ms) AS p50_duration_ms,
-    quantileExactArray(0.95)(g.durations_ms) AS p95_duration_ms,
+    if(streamed_calls = 0, NULL, ttfts[1]) AS p50_ttft_ms,
+    if(streamed_calls = 0, NULL, ttfts[2]) AS p95_ttft_ms,
+    durations[1] AS p50_duration_ms,
+    durations[2] AS p95_duration_ms,
     1000000000 * sum(g.output_tokens) / nullIf(sum(g.answering_ns), 0) AS output_tokens_per_second
-FROM call_groups(since = {since:DateTime64(9, 'UTC')}, until = {until:DateTime64(9, 'UTC')}) AS g
+FROM call_groups(if({user:String} = '' AND {task:String} = '', 'day', 'run')) AS g
 WHERE ({team:String} = '' OR g.team = {team:String})
   AND ({agent:String} = '' OR g.agent = {agent:String})
   AND ({user:String} = '' OR g.user = {user:String})

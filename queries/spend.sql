@@ -46,7 +46,7 @@ WITH
 SELECT
     if(value_of(by_field) = '', concat('(no ', by_field, ')'), value_of(by_field)) AS group,
     if(then_field != '' AND value_of(then_field) = '', concat('(no ', then_field, ')'), value_of(then_field)) AS subgroup,
-    uniqExactIf(g.run_key, g.names_task) AS tasks,
+    uniqExactArrayIf(g.run_keys, g.names_task) AS tasks,
     sum(g.calls) AS calls,
     sumIf(g.calls, g.kind = 'llm') AS llm_calls,
     sumIf(g.calls, g.kind = 'embedding') AS embedding_calls,
@@ -58,7 +58,7 @@ SELECT
     sum(g.cost_usd) AS total_cost_usd,
     sumIf(g.calls, is_unpriced) AS unpriced_calls,
     if(unpriced_calls = 0, 0, sumIf(g.known_tokens, is_unpriced)) AS unpriced_tokens
-FROM call_groups(since = {since:DateTime64(9, 'UTC')}, until = {until:DateTime64(9, 'UTC')}) AS g
+FROM call_groups(if({user:String} = '' AND {task:String} = '' AND 'user' NOT IN (by_field, then_field), 'day', 'run')) AS g
 WHERE ({team:String} = '' OR g.team = {team:String})
   AND ({agent:String} = '' OR g.agent = {agent:String})
   AND ({user:String} = '' OR g.user = {user:String})

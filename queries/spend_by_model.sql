@@ -28,7 +28,7 @@ WITH
 SELECT
     if(g.provider = '', '(no provider)', g.provider) AS provider,
     coalesce(nullIf(g.response_model, ''), nullIf(g.request_model, ''), '(no model)') AS model,
-    uniqExactIf(g.run_key, g.names_task) AS tasks,
+    uniqExactArrayIf(g.run_keys, g.names_task) AS tasks,
     sum(g.calls) AS calls,
     sumIf(g.calls, g.kind = 'embedding') AS embedding_calls,
     sumIf(g.calls, g.status = 'error') AS failed_calls,
@@ -38,7 +38,7 @@ SELECT
     sum(g.cost_usd) AS total_cost_usd,
     sumIf(g.calls, is_unpriced) AS unpriced_calls,
     if(unpriced_calls = 0, 0, sumIf(g.known_tokens, is_unpriced)) AS unpriced_tokens
-FROM call_groups(since = {since:DateTime64(9, 'UTC')}, until = {until:DateTime64(9, 'UTC')}) AS g
+FROM call_groups(if({user:String} = '' AND {task:String} = '', 'day', 'run')) AS g
 WHERE ({team:String} = '' OR g.team = {team:String})
   AND ({agent:String} = '' OR g.agent = {agent:String})
   AND ({user:String} = '' OR g.user = {user:String})

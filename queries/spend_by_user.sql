@@ -28,23 +28,21 @@
 -- table:
 --   user tasks calls tool_calls tool_errors total_input_tokens total_cache_read_tokens
 --   total_output_tokens total_cost_usd unpriced_calls
-WITH
-    g.kind != 'tool' AND NOT g.is_priced AS is_unpriced
 SELECT
     if(g.user = '', '(no user)', g.user) AS user,
     uniqExactIf(g.run_key, g.names_task) AS tasks,
     sum(g.calls) AS calls,
-    sumIf(g.calls, g.kind = 'llm') AS llm_calls,
-    sumIf(g.calls, g.kind = 'embedding') AS embedding_calls,
-    sumIf(g.calls, g.kind = 'tool') AS tool_calls,
-    sumIf(g.calls, g.kind = 'tool' AND g.status = 'error') AS tool_errors,
+    sum(g.llm_calls) AS llm_calls,
+    sum(g.embedding_calls) AS embedding_calls,
+    sum(g.tool_calls) AS tool_calls,
+    sum(g.tool_errors) AS tool_errors,
     sum(g.input_tokens) AS total_input_tokens,
     sum(g.cache_read_tokens) AS total_cache_read_tokens,
     sum(g.output_tokens) AS total_output_tokens,
     sum(g.cost_usd) AS total_cost_usd,
-    sumIf(g.calls, is_unpriced) AS unpriced_calls,
-    if(unpriced_calls = 0, 0, sumIf(g.known_tokens, is_unpriced)) AS unpriced_tokens
-FROM call_groups(since = {since:DateTime64(9, 'UTC')}, until = {until:DateTime64(9, 'UTC')}) AS g
+    sum(g.unpriced_calls) AS unpriced_calls,
+    if(unpriced_calls = 0, 0, sum(g.unpriced_tokens)) AS unpriced_tokens
+FROM run_groups() AS g
 WHERE ({team:String} = '' OR g.team = {team:String})
   AND ({agent:String} = '' OR g.agent = {agent:String})
   AND ({user:String} = '' OR g.user = {user:String})

@@ -36,7 +36,7 @@ FROM (
             0,
             sumIf(g.known_tokens, is_unpriced)
         ) AS unpriced_tokens
-    FROM call_groups(since = {since:DateTime64(9, 'UTC')}, until = {until:DateTime64(9, 'UTC')}) AS g
+    FROM call_groups('day') AS g
     WHERE ({team:String} = '' OR g.team = {team:String})
       AND ({agent:String} = '' OR g.agent = {agent:String})
     GROUP BY day, day_start

@@ -31,23 +31,22 @@
 --   total_cost_usd unpriced_calls unpriced_tokens tasks average_task_cost_usd median_task_cost_usd agents
 --   llm_calls tool_calls tool_errors total_input_tokens total_cache_read_tokens total_output_tokens
 WITH
-    g.kind != 'tool' AND NOT g.is_priced AS is_unpriced,
     run AS (
         SELECT
             g.names_task AS names_task,
             groupUniqArrayIf(g.agent, g.agent != '') AS run_agents,
             sum(g.calls) AS run_calls,
-            sumIf(g.calls, g.kind = 'llm') AS run_llm_calls,
-            sumIf(g.calls, g.kind = 'embedding') AS run_embedding_calls,
-            sumIf(g.calls, g.kind = 'tool') AS run_tool_calls,
-            sumIf(g.calls, g.kind = 'tool' AND g.status = 'error') AS run_tool_errors,
+            sum(g.llm_calls) AS run_llm_calls,
+            sum(g.embedding_calls) AS run_embedding_calls,
+            sum(g.tool_calls) AS run_tool_calls,
+            sum(g.tool_errors) AS run_tool_errors,
             sum(g.input_tokens) AS run_input_tokens,
             sum(g.cache_read_tokens) AS run_cache_read_tokens,
             sum(g.output_tokens) AS run_output_tokens,
             sum(g.cost_usd) AS run_cost_usd,
-            sumIf(g.calls, is_unpriced) AS run_unpriced_calls,
-            sumIf(g.known_tokens, is_unpriced) AS run_unpriced_tokens
-        FROM call_groups(since = {since:DateTime64(9, 'UTC')}, until = {until:DateTime64(9, 'UTC')}) AS g
+            sum(g.unpriced_calls) AS run_unpriced_calls,
+            sum(g.unpriced_tokens) AS run_unpriced_tokens
+        FROM run_groups() AS g
         WHERE ({team:String} = '' OR g.team = {team:String})
           AND ({agent:String} = '' OR g.agent = {agent:String})
           AND ({user:String} = '' OR g.user = {user:String})

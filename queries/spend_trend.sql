@@ -54,7 +54,7 @@ WITH
                 sumIf(toInt64(coalesce(g.output_tokens, 0)) - toInt64(coalesce(g.reasoning_tokens, 0)), is_charged),
                 sumIf(toInt64(coalesce(g.reasoning_tokens, 0)), is_charged)
             ] AS units
-        FROM call_groups(since = {since:DateTime64(9, 'UTC')}, until = {until:DateTime64(9, 'UTC')}) AS g
+        FROM call_groups(if({user:String} = '' AND {task:String} = '' AND step_name != 'hour', 'day', 'run')) AS g
         WHERE ({team:String} = '' OR g.team = {team:String})
           AND ({agent:String} = '' OR g.agent = {agent:String})
           AND ({user:String} = '' OR g.user = {user:String})

@@ -21,18 +21,20 @@
 --   calls_without_arguments  calls  executions whose arguments are not known, which repeated_calls leaves out
 --   last_called_at           time   start of the last one; ISO 8601, UTC
 -- chart: bar of calls by tool
+WITH
+    quantilesExactArray(0.5, 0.95)(g.durations_ms) AS durations
 SELECT
     if(g.tool_name = '', '(unnamed tool)', g.tool_name) AS tool,
     if(g.agent = '', '(no agent)', g.agent) AS agent,
     sum(g.calls) AS calls,
     sumIf(g.calls, g.status = 'error') AS failed_calls,
     failed_calls / calls AS failure_share,
-    quantileExactArray(0.5)(g.durations_ms) AS p50_duration_ms,
-    quantileExactArray(0.95)(g.durations_ms) AS p95_duration_ms,
+    durations[1] AS p50_duration_ms,
+    durations[2] AS p95_duration_ms,
     sum(g.argument_calls) - uniqExactArray(g.argument_keys) AS repeated_calls,
     calls - sum(g.argument_calls) AS calls_without_arguments,
     concat(replaceOne(toString(max(g.last_started_at)), ' ', 'T'), 'Z') AS last_called_at
-FROM call_groups(since = {since:DateTime64(9, 'UTC')}, until = {until:DateTime64(9, 'UTC')}) AS g
+FROM call_groups(if({user:String} = '' AND {task:String} = '', 'day', 'run')) AS g
 WHERE ({team:String} = '' OR g.team = {team:String})
   AND ({agent:String} = '' OR g.agent = {agent:String})
   AND ({user:String} = '' OR g.user = {user:String})

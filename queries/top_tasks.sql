@@ -31,12 +31,11 @@
 --   task agent team first_call_at calls failed_calls total_cost_usd median_cost_usd times_median is_outlier
 --   unpriced_calls
 WITH
-    g.kind != 'tool' AND NOT g.is_priced AS is_unpriced,
     spent AS (
         SELECT
             any(c.run_task) AS task_name,
-            argMax(c.agent, (c.agent_cost_usd, c.agent)) AS agent_name,
-            argMax(c.team, (c.agent_cost_usd, c.team)) AS team_name,
+            arraySort(groupArray((c.agent_cost_usd, toString(c.agent))))[-1].2 AS agent_name,
+            arraySort(groupArray((c.agent_cost_usd, toString(c.team))))[-1].2 AS team_name,
             min(c.first_start) AS task_start,
             max(c.last_end) AS task_end,
             sum(c.agent_calls) AS task_calls,
@@ -50,26 +49,26 @@ WITH
             SELECT
                 g.run_key AS run_key,
                 any(g.task) AS run_task,
-                g.agent AS agent,
-                g.team AS team,
+                any(g.agent) AS agent,
+                any(g.team) AS team,
                 min(g.first_started_at) AS first_start,
                 max(g.last_ended_ns) AS last_end,
                 sum(g.calls) AS agent_calls,
-                sumIf(g.calls, g.status = 'error') AS agent_failed_calls,
+                sum(g.failed_calls) AS agent_failed_calls,
                 sum(g.input_tokens) AS agent_input_tokens,
                 sum(g.output_tokens) AS agent_output_tokens,
                 sum(g.cost_usd) AS agent_known_cost_usd,
                 coalesce(agent_known_cost_usd, 0) AS agent_cost_usd,
-                sumIf(g.calls, is_unpriced) AS agent_unpriced_calls,
-                sumIf(g.known_tokens, is_unpriced) AS agent_unpriced_tokens
-            FROM call_groups(since = {since:DateTime64(9, 'UTC')}, until = {until:DateTime64(9, 'UTC')}) AS g
+                sum(g.unpriced_calls) AS agent_unpriced_calls,
+                sum(g.unpriced_tokens) AS agent_unpriced_tokens
+            FROM run_groups() AS g
             WHERE ({team:String} = '' OR g.team = {team:String})
               AND ({agent:String} = '' OR g.agent = {agent:String})
               AND ({user:String} = '' OR g.user = {user:String})
               AND ({task:String} = '' OR g.task = {task:String})
               AND ({model:String} = '' OR g.request_model = {model:String} OR g.response_model = {model:String})
               AND g.names_task
-            GROUP BY run_key, agent, team
+            GROUP BY run_key, cityHash64(g.agent, g.team)
         ) AS c
         GROUP BY c.run_key
     )
@@ -90,6 +89,6 @@ SELECT
     task_unpriced_calls AS unpriced_calls,
     if(unpriced_calls = 0, 0, task_unpriced_tokens) AS unpriced_tokens
 FROM spent
-WINDOW of_agent AS (PARTITION BY agent_name)
+WINDOW of_agent AS (PARTITION BY cityHash64(agent_name))
 ORDER BY total_cost_usd DESC NULLS LAST, calls DESC, task
 LIMIT if({top:UInt64} = 0, 18446744073709551615, {top:UInt64})

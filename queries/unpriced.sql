@@ -38,7 +38,7 @@ SELECT
     sumIf(g.calls, g.price_card_id = 'reported') AS reported_cost_calls,
     concat(replaceOne(toString(min(g.first_started_at)), ' ', 'T'), 'Z') AS first_seen_at,
     concat(replaceOne(toString(max(g.last_started_at)), ' ', 'T'), 'Z') AS last_seen_at
-FROM call_groups(since = {since:DateTime64(9, 'UTC')}, until = {until:DateTime64(9, 'UTC')}) AS g
+FROM call_groups(if({user:String} = '' AND {task:String} = '', 'day', 'run')) AS g
 WHERE ({team:String} = '' OR g.team = {team:String})
   AND ({agent:String} = '' OR g.agent = {agent:String})
   AND ({user:String} = '' OR g.user = {user:String})

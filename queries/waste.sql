@@ -29,10 +29,9 @@
 --   rule task agent about calls wasted_cost_usd first_call_at rule_text
 WITH
     (
-        SELECT (groupArray(r.day), groupArray(r.built))
+        SELECT (groupArray(r.day), groupArray((r.day, r.built)))
         FROM rolled_day AS r FINAL
         WHERE r.built > toDateTime64(0, 6, 'UTC') AND r.usable_from <= now64(6, 'UTC')
-          AND (r.day, r.built) IN (SELECT day, built FROM waste_rollup WHERE rule = '')
     ) AS rolled,
     -- A task is looked at where it is, not in the whole time.
     (
@@ -40,19 +39,24 @@ WITH
         FROM calls AS c FINAL
         WHERE NOT ({task:String} = '') AND c.task = {task:String}
     ) AS of_task,
+    toTimeZone({since:DateTime64(9, 'UTC')}, 'UTC') AS asked_since,
+    toTimeZone({until:DateTime64(9, 'UTC')}, 'UTC') AS asked_until,
+    greatest(asked_since, of_task.1) AS judged_since,
+    if({task:String} = '', asked_until, least(asked_until, of_task.2)) AS judged_until,
+    rolled.1 AS judged_already,
     cheapest AS (
         SELECT u.provider AS provider, min(assumeNotNull(r.input)) AS input_rate
         FROM (
-            SELECT g.provider AS provider, g.price_card_id AS card_id
-            FROM call_groups(since = {since:DateTime64(9, 'UTC')}, until = {until:DateTime64(9, 'UTC')}) AS g
-            WHERE g.kind = 'llm' AND g.cost_usd > 0
+            SELECT h.provider AS provider, h.price_card_id AS card_id
+            FROM call_groups('day') AS h
+            WHERE h.kind = 'llm' AND h.cost_usd > 0
             GROUP BY provider, card_id
         ) AS u
         INNER JOIN (SELECT * FROM price_rate FINAL) AS r ON u.card_id = r.card_id
         WHERE r.input > 0
         GROUP BY provider
     ),
-    (start -> start >= {since:DateTime64(9, 'UTC')} AND start < {until:DateTime64(9, 'UTC')}) AS is_asked,
+    (start -> start >= asked_since AND start < asked_until) AS is_asked,
     found AS (
         SELECT
             rule, about, trace_id, task, agent, team, user, provider, request_model, response_model, small_answer_rate,
@@ -60,17 +64,13 @@ WITH
             arrayFilter((one, start) -> is_asked(start), femto_usd, started_at) AS femto_usd,
             arrayFilter((one, start) -> is_asked(start), call_ids, started_at) AS call_ids
         FROM waste_rollup
-        WHERE rule != '' AND (day, built) IN (SELECT arrayJoin(arrayZip(rolled.1, rolled.2)))
-          AND day >= toDate32({since:DateTime64(9, 'UTC')}) AND day <= toDate32({until:DateTime64(9, 'UTC')})
+        WHERE (day, built) IN (SELECT arrayJoin(rolled.2))
+          AND day >= toDate32(asked_since) AND day <= toDate32(asked_until)
         UNION ALL
         SELECT
-            rule, about, trace_id, task, agent, team, user, provider, request_model, response_model, small_answer_rate,
-            [started_at] AS starts, [femto_usd] AS femto_usd, [call_id] AS call_ids
-        FROM wasted(
-            since = greatest({since:DateTime64(9, 'UTC')}, of_task.1),
-            until = if({task:String} = '', {until:DateTime64(9, 'UTC')}, least({until:DateTime64(9, 'UTC')}, of_task.2)),
-            without = rolled.1
-        )
+            w.rule, w.about, w.trace_id, w.task, w.agent, w.team, w.user, w.provider, w.request_model, w.response_model,
+            w.small_answer_rate, [w.started_at] AS starts, [w.femto_usd] AS femto_usd, [w.call_id] AS call_ids
+        FROM wasted_calls() AS w
     ),
     kept AS (
         SELECT

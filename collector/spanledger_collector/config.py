@@ -280,7 +280,7 @@ class Settings(BaseSettings):
     def retention_days(self) -> dict[str, int]:
         """Days by table, as ``export.retention`` takes them."""
         traces = dict.fromkeys(("otel_traces", "otel_traces_trace_id_ts"), self.traces_days)
-        calls = dict.fromkeys(("calls", "call_rollup", "waste_rollup"), self.calls_days)
+        calls = dict.fromkeys(("calls", "call_rollup", "run_rollup", "waste_rollup"), self.calls_days)
         return {**traces, **calls, "facts": self.facts_days}
 
     @property

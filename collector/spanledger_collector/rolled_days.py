@@ -18,7 +18,7 @@ _LAST_DAY = 2**16 - 1
 
 _SLOT_NS = 7_200_000_000_000
 _SLOTS_A_DAY = 12
-"""Two hours: how far the view ``wasted`` looks around a call to judge it."""
+"""Two hours: how far ``queries/sources/wasted_calls.sql`` looks around a call to judge it."""
 
 _GIVE_UP = """
 INSERT INTO rolled_day (day, stamp)

@@ -60,13 +60,14 @@ def narrowed_questions() -> list[Query]:
 
 @pytest.fixture(scope="module")
 def store(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Store]:
-    """A ledger with three calls, one of them without a price and one of names with a quote; and a span of each."""
+    """A ledger with three calls: one that failed, one without a price, one of odd names; and a span of each."""
     opened = open_embedded(tmp_path_factory.mktemp("store"))
     migrate(opened)
     opened.command(
         "INSERT INTO calls (call_id, kind, trace_id, started_at, duration_ms, status, provider, operation,"
         " request_model, response_model, input_tokens, output_tokens, cost_usd, task, agent, team, user, version)"
-        " SELECT toString(number), 'llm', {trace:String}, now64(9, 'UTC') - 60, 5, 'ok', 'openai', 'chat',"
+        " SELECT toString(number), 'llm', {trace:String}, now64(9, 'UTC') - 60, 5,"
+        " if(number = 0, 'error', 'ok'), 'openai', 'chat',"
         " if(number = 2, {hostile:String}, 'm'), 'm', 10, 5, if(number = 1, NULL, toDecimal64(0.5, 12)),"
         " if(number = 2, {hostile:String}, 'T-1'), if(number = 2, {hostile:String}, 'a'),"
         " if(number = 2, {hostile:String}, 't'), if(number = 2, {hostile:String}, 'u'), 1 FROM numbers(3)",
@@ -90,6 +91,17 @@ def test_a_panel_runs(store: Store, panel: dict[str, Any], picked: str) -> None:
     sql = expanded(target["rawSql"], PICKED[picked])
     assert not re.search(r"\$__|\$\{|\{\w+:[A-Z]", sql), sql
     store.query(sql)
+
+
+@pytest.mark.parametrize("zone", ["Pacific/Auckland", "Pacific/Honolulu"])
+@pytest.mark.parametrize("query", narrowed_questions(), ids=lambda query: query.name)
+def test_a_server_of_another_time_zone_answers_the_same(store: Store, query: Query, zone: str) -> None:
+    """Times that the data source names without a zone are taken in UTC, as days are."""
+    boards = dashboards().values()
+    panel = next(panel for board in boards for panel in board["panels"] if panel["title"] == query.title)
+    sql = expanded(panel["targets"][0]["rawSql"], PICKED["all"])
+    if not sql.startswith("SELECT parseDateTime"):
+        assert store.query(f"{sql}\nSETTINGS session_timezone = '{zone}'").rows == store.query(sql).rows
 
 
 def asked_variables() -> list[Any]:

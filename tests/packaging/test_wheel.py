@@ -53,7 +53,7 @@ def run(installed: Path, *arguments: str) -> subprocess.CompletedProcess[str]:
 def test_the_wheel_holds_code_and_data_and_nothing_else(wheel: Path) -> None:
     """SQL, YAML and the page's files ship; tests and captured spans do not."""
     names = zipfile.ZipFile(wheel).namelist()
-    shipped = {path.relative_to(ROOT / "queries").as_posix() for path in (ROOT / "queries").glob("*.sql")}
+    shipped = {path.relative_to(ROOT / "queries").as_posix() for path in (ROOT / "queries").rglob("*.sql")}
     assert {f"spanledger_queries/{name}" for name in shipped} <= set(names)
     for path in [*(ROOT / "schemas").rglob("*.sql"), *(ROOT / "schemas").rglob("*.yaml")]:
         assert f"spanledger_schemas/{path.relative_to(ROOT / 'schemas').as_posix()}" in names

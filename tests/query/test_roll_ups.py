@@ -28,11 +28,17 @@ from spanledger_collector.rolled_days import RolledDays
 FIRST_DAY, DAYS, CALLS = 20_605, 4, 600
 """From 2026-06-01 on."""
 DAY_NS = 86_400 * 10**9
-QUESTIONS = [name for name, query in load().items() if "call_groups" in query.sql]
+QUESTIONS = [name for name, query in load().items() if "rolled_day" in query.sql]
 RANGES: list[dict[str, str]] = [
     {},
     {"since": "2026-06-01T10:20:30.000000001Z", "until": "2026-06-04T07:59:59.999999999Z"},
     {"since": "2026-06-02T05:00:00Z", "until": "2026-06-02T11:30:00Z", "team": "team-1"},
+    {"since": "2026-06-02T00:00:00Z", "until": "2026-06-04T00:00:00Z"},
+    {"since": "2026-06-01T23:59:59.999999999Z", "until": "2026-06-03T00:00:00.000000001Z", "agent": "agent-1"},
+    {"user": "user-3"},
+    {"task": "task-3"},
+    {"model": "gpt-4o"},
+    {"by": "user", "then": "model", "step": "hour"},
 ]
 PRICES = """
 prices:
@@ -121,7 +127,8 @@ def check_the_same(store: Store, ranges: Sequence[Mapping[str, str]] = RANGES[1:
     from_calls = answers(store, ranges)
     RollUps(store, usable_after_s=0).make()
     assert rolled(store) == DAYS
-    assert store.query("SELECT uniqExact(day, built) FROM call_rollup").rows == [(DAYS,)]
+    for table in ("call_rollup", "run_rollup", "waste_rollup"):
+        assert store.query(f"SELECT uniqExact(day), uniqExact(day, built) FROM {table}").rows == [(DAYS, DAYS)]
     from_roll_ups = answers(store, ranges)
     for (name, number), rows in from_calls.items():
         assert rows or number, name
@@ -207,6 +214,25 @@ def test_days_are_rolled_up_by_themselves(ledger: Store, monkeypatch: pytest.Mon
     assert rolled(ledger) == DAYS
 
 
+def test_two_processes_may_build_a_day_at_once(ledger: Store, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Who finds in the middle of building that another was faster builds the same."""
+    RolledDays(ledger).give_up([FIRST_DAY])
+    from_calls = answers(ledger, RANGES[:1])
+    ((earlier,),) = ledger.query("SELECT toString(now64(6, 'UTC'))").rows
+    build, others = ledger.command_beside, [RollUps(ledger, usable_after_s=0)]
+
+    def outrun(sql: str, parameters: dict[str, Any] | None = None) -> None:
+        if "INSERT INTO call_rollup" in sql and others:
+            others.pop()._build("2026-06-01", earlier)
+        build(sql, parameters)
+
+    monkeypatch.setattr(ledger, "command_beside", outrun)
+    assert RollUps(ledger, usable_after_s=0).make() == ["2026-06-01"]
+    assert not others
+    assert rolled(ledger) == DAYS
+    assert answers(ledger, RANGES[:1]) == from_calls
+
+
 def test_a_building_that_a_write_overtakes_does_not_count(ledger: Store, monkeypatch: pytest.MonkeyPatch) -> None:
     """A day that is given up while it is built stays given up, and is not built again until the rows are there."""
     RolledDays(ledger).give_up([FIRST_DAY])
@@ -215,7 +241,7 @@ def test_a_building_that_a_write_overtakes_does_not_count(ledger: Store, monkeyp
 
     def overtaken(sql: str, parameters: dict[str, Any] | None = None) -> None:
         build(sql, parameters)
-        if "INSERT INTO call_rollup" in sql:
+        if "INSERT INTO run_rollup" in sql:
             RolledDays(ledger).give_up([FIRST_DAY])
 
     monkeypatch.setattr(rolled_days, "LEASE_S", 600)

@@ -15,7 +15,8 @@ LOCAL = "_local"
 
 SHARD_BY = {
     "calls": "call_id",
-    "call_rollup": "run_key",
+    "call_rollup": "agent",
+    "run_rollup": "run_key",
     "waste_rollup": "task",
     "facts": "trace_id",
     "otel_traces": "TraceId",

@@ -13,7 +13,8 @@ TIME_COLUMNS = {
     "otel_traces_trace_id_ts": "IngestedAt",
     "facts": "recorded_at",
     "calls": "toDateTime(started_at)",
-    "call_rollup": "hour",
+    "call_rollup": "day",
+    "run_rollup": "day",
     "waste_rollup": "day",
 }
 """From when the days are counted: from the arrival for what can be imported late, from its start for a call."""

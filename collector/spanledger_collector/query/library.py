@@ -10,6 +10,7 @@ from importlib import resources
 from itertools import takewhile
 
 from spanledger_collector.errors import UnknownQueryError
+from spanledger_collector.query.sources import expanded
 
 _FIELD = re.compile(r"-- (\w+):\s*(.*)")
 _ENTRY = re.compile(r"--\s{2,}(.+)")
@@ -92,7 +93,7 @@ def parse(name: str, text: str) -> Query:
             columns=columns,
             chart=Chart(chart[1], chart[2] or "", chart[3] or ""),
             table=tuple(" ".join(entries.get("table", [])).split()) or tuple(c.name for c in columns),
-            sql="\n".join(text.splitlines()[len(header) :]).strip(),
+            sql=expanded("\n".join(text.splitlines()[len(header) :]).strip()),
         )
     except KeyError as missing:
         raise ValueError(f"{name}.sql: the header has no {missing}") from None
