@@ -1,0 +1,24 @@
+"""Which of the stages' twins are in use: the compiled ones, where they were built, or those in pure Python.
+
+The hot stages exist twice, side by side in their rooms: in Python, which says what is right and runs everywhere, and
+in Cython (``*.pyx``), built at installation where a C compiler is. A test holds each pair together, row for row.
+"""
+
+from __future__ import annotations
+
+import os
+from importlib import import_module
+from typing import Any
+
+PURE = os.environ.get("SPANLEDGER_PURE", "") not in ("", "0")
+"""``SPANLEDGER_PURE=1`` leaves the compiled twins aside: to find out whether one of them is to blame."""
+
+
+def twin(module: str) -> Any:
+    """The compiled module of this name, below this package; ``None`` where the pure one is to do the work."""
+    if PURE:
+        return None
+    try:
+        return import_module(f"spanledger_collector.{module}")
+    except ModuleNotFoundError:
+        return None
