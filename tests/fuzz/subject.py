@@ -10,7 +10,7 @@ import asyncio
 import gzip
 import sys
 import zlib
-from collections.abc import Collection
+from collections.abc import Collection, Iterator
 from contextlib import suppress
 from pathlib import Path
 from typing import Any, Literal, get_args
@@ -27,12 +27,13 @@ from spanledger_collector.native import rows_of
 from spanledger_collector.normalise import name_tells, scope_tells
 from spanledger_collector.pipeline import LedgerRequest, Pipeline, leads_to_ledger
 from spanledger_collector.price import Catalogue
+from spanledger_collector.receive.connection import Connection
 from spanledger_collector.receive.entrance import Entrance
 from spanledger_collector.receive.grpc import _export
-from spanledger_collector.receive.http import otlp_http_app
+from spanledger_collector.receive.http import OtlpHandler
 from spanledger_collector.receive.screen import Screen
 from spanledger_collector.receive.signals import SIGNALS
-from spanledger_collector.receive.submit import InMemorySubmit, Received, Signal
+from spanledger_collector.receive.submit import CleanSpans, InMemorySubmit, Received, Signal
 
 if sys.version_info >= (3, 14):
     from compression import zstd
@@ -56,7 +57,7 @@ class Subject:
         self._submit = InMemorySubmit()
         entrance = Entrance(self._submit, screen=Screen(now_ns=lambda: _NOW_NS))
         self._over_grpc = {signal: _export(signal, entrance) for signal in SIGNALS}
-        self._over_http = otlp_http_app(entrance, max_request_bytes=MAX_REQUEST_BYTES)
+        self._over_http = OtlpHandler(entrance, MAX_REQUEST_BYTES)
         self._loop = asyncio.new_event_loop()
         self._decoder = Decoder(scope_tells, name_tells)
         self._store = open_embedded(directory)
@@ -76,12 +77,12 @@ class Subject:
         else:
             status = self._loop.run_until_complete(self._send_over_http(way, signal, body, encoding))
             assert status in _SENDERS_OWN, status
-        return [request for taken in self._submit.requests if leads_to_ledger(request := self._kept(taken))]
+        return [request for taken in self._submit.requests for request in self._kept(taken)]
 
     def store(self, requests: Collection[LedgerRequest]) -> None:
         """Take requests through the pipeline; every span of them must be in the store, read as it was sent."""
-        traces = [request for request in requests if isinstance(request, ExportTraceServiceRequest)]
-        spans, rows = reference.decode(traces)
+        traces = [request for request in requests if isinstance(request, bytes)]
+        spans, rows = reference.decode(map(ExportTraceServiceRequest.FromString, traces))
         # As text, because a value that is no number is not equal to itself.
         assert repr(rows_of(self._decoder.decode(traces).block)) == repr(rows)
         self._store.command("TRUNCATE TABLE otel_traces")
@@ -89,11 +90,16 @@ class Subject:
         found = self._store.query("SELECT TraceId, SpanId FROM otel_traces").rows
         assert set(found) == {(span.trace_id, span.span_id) for span in spans}
 
-    def _kept(self, received: Received) -> Any:
+    def _kept(self, received: Received | CleanSpans) -> Iterator[LedgerRequest]:
+        """What the journal gives to the pipeline."""
         kept = Request.of(received)
         again = kept.parse()
-        assert again.SerializeToString() == kept.body
-        return again
+        if isinstance(received, Received):
+            assert again.SerializeToString() == kept.body
+        if kept.signal == "traces":
+            yield kept.body
+        elif leads_to_ledger(again):
+            yield again
 
     def _send_over_grpc(self, signal: Signal, body: bytes) -> grpc.StatusCode:
         context = _Context()
@@ -102,21 +108,35 @@ class Subject:
         return context.code
 
     async def _send_over_http(self, way: Way, signal: Signal, body: bytes, encoding: str) -> int:
-        headers = [(b"content-type", _CONTENT_TYPES[way]), (b"content-encoding", encoding.encode())]
-        scope = {
-            "type": "http", "method": "POST", "path": SIGNALS[signal].path, "headers": headers,
-            "query_string": b"", "root_path": "", "http_version": "1.1", "scheme": "http",
-        }  # fmt: skip
-        sent: list[Any] = []
+        path = SIGNALS[signal].path.encode()
+        head = (
+            b"POST %b HTTP/1.1" % path,
+            b"content-type: %b" % _CONTENT_TYPES[way],
+            b"content-length: %d" % len(body),
+        )
+        coded = (b"content-encoding: %b" % encoding.encode(),) if encoding else ()
+        tasks: set[asyncio.Task[None]] = set()
+        transport = _Transport()
+        connection = Connection(self._over_http, set(), tasks, lambda: (), 60.0)
+        connection.connection_made(transport)
+        connection.data_received(b"\r\n".join((*head, *coded, b"", body)))
+        await asyncio.gather(*tasks)
+        connection.connection_lost(None)
+        return int(transport.written.split(b" ", 2)[1])
 
-        async def receive() -> dict[str, Any]:
-            return {"type": "http.request", "body": body, "more_body": False}
 
-        async def answer(message: Any) -> None:
-            sent.append(message)
+class _Transport(asyncio.Transport):
+    """As much of a client's socket as a connection needs."""
 
-        await self._over_http(scope, receive, answer)
-        return int(sent[0]["status"])
+    written = b""
+
+    def write(self, data: Any) -> None:
+        """Keep what is answered."""
+        self.written += data
+
+    def is_closing(self) -> bool:
+        """It stays open."""
+        return False
 
 
 class _AbortedError(Exception):

@@ -6,7 +6,7 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 
 from spanledger_collector.receive.otlp_protobuf import parse_protobuf
-from spanledger_collector.receive.submit import ExportRequest, Received, Signal
+from spanledger_collector.receive.submit import CleanSpans, ExportRequest, Received, Signal
 
 
 @dataclass(slots=True, frozen=True)
@@ -18,9 +18,9 @@ class Request:
     body: bytes
 
     @classmethod
-    def of(cls, received: Received) -> Request:
+    def of(cls, received: Received | CleanSpans) -> Request:
         """The request without what the entrance took out of it."""
-        return cls(received.signal, received.spans, received.body.SerializeToString())
+        return cls(received.signal, received.spans, received.to_protobuf())
 
     def parse(self) -> ExportRequest:
         """The message again."""

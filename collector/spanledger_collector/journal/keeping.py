@@ -7,10 +7,10 @@ from collections.abc import Callable
 
 from spanledger_collector import metrics
 from spanledger_collector.journal.entry import Request
-from spanledger_collector.receive.submit import ExportRequest, Outcome, Received
+from spanledger_collector.receive.submit import ALL_TAKEN, CleanSpans, ExportRequest, Outcome, Received
 
 Wanted = Callable[[ExportRequest], bool]
-"""Whether a request leads to the ledger, or goes on to another back end."""
+"""Whether a request leads to the ledger, or goes on to another back end; spans always do, and are not asked of."""
 
 
 class Keeping(ABC):
@@ -19,13 +19,13 @@ class Keeping(ABC):
     def __init__(self, wanted: Wanted) -> None:
         self._wanted = wanted
 
-    async def submit(self, request: Received) -> Outcome:
+    async def submit(self, request: Received | CleanSpans) -> Outcome:
         """See ``receive.submit.Submit``."""
-        if self._wanted(request.body):
+        if request.signal == "traces" or self._wanted(request.body):
             await self.keep(Request.of(request))
         else:
             metrics.IGNORED_REQUESTS.labels(request.signal).inc()
-        return Outcome()
+        return ALL_TAKEN
 
     @abstractmethod
     async def keep(self, request: Request) -> None:

@@ -6,6 +6,7 @@ import logging
 import time
 import traceback
 from dataclasses import dataclass
+from typing import Literal, get_args
 
 from google.rpc import code_pb2, error_details_pb2, status_pb2
 
@@ -19,10 +20,25 @@ from spanledger_collector.receive.errors import (
     UnsupportedMediaError,
     retry_after_s,
 )
+from spanledger_collector.receive.otlp_protobuf import parse_protobuf
 from spanledger_collector.receive.screen import Screen
-from spanledger_collector.receive.submit import Outcome, Received, Submit
+from spanledger_collector.receive.submit import ALL_TAKEN, CleanSpans, Outcome, Received, Signal, Submit
 
 _log = logging.getLogger(__name__)
+
+
+Transport = Literal["grpc", "http"]
+_TRANSPORTS: tuple[Transport, ...] = get_args(Transport)
+
+
+class _Metrics:
+    """What is counted of one transport; looking a label up costs more than counting."""
+
+    def __init__(self, transport: Transport) -> None:
+        self.accepted, self.refused, self.failed = (
+            metrics.RECEIVED_SPANS[fate].labels(transport) for fate in ("accepted", "refused", "failed")
+        )
+        self.seconds = metrics.RECEIVE_SECONDS.labels(transport)
 
 
 class Entrance:
@@ -33,6 +49,7 @@ class Entrance:
         self._submit = submit
         self._access = access or Access()
         self._screen = screen or Screen()
+        self._metrics = {transport: _Metrics(transport) for transport in _TRANSPORTS}
 
     def admit(self, authorization: str) -> Grant:
         """What the ``Authorization`` header grants; before the body is looked at.
@@ -42,27 +59,38 @@ class Entrance:
         """
         return self._access.grant(authorization, "send")
 
-    async def accept(self, received: Received, grant: Grant, transport: str) -> Outcome:
+    def read(self, signal: Signal, body: bytes, grant: Grant) -> Received | CleanSpans:
+        """A request in protobuf; it is parsed only where something may have to be done to it.
+
+        Raises:
+            BadInputError: it is none of this signal.
+        """
+        return self._screen.clean(signal, body, grant) or Received(signal, parse_protobuf(signal, body), len(body))
+
+    async def accept(self, received: Received | CleanSpans, grant: Grant, transport: Transport) -> Outcome:
         """Screen a request and submit what is left of it; both outcomes are told in one.
 
         Raises:
             RetryableError, PermanentError: what ``submit`` raised.
         """
         began_s = time.perf_counter()
-        screened = self._screen.apply(received, grant)
+        told = self._metrics[transport]
+        screened = ALL_TAKEN if isinstance(received, CleanSpans) else self._screen.apply(received, grant)
         spans = received.spans
-        fate = "failed"
+        fate = told.failed
         try:
             outcome = await self._submit.submit(received)
-            fate = "accepted"
+            fate = told.accepted
         except RetryableError:
-            fate = "refused"
+            fate = told.refused
             raise
         finally:
-            metrics.RECEIVED_SPANS[fate].labels(transport).inc(spans)
-            metrics.RECEIVE_SECONDS.labels(transport).observe(time.perf_counter() - began_s)
+            fate.inc(spans)
+            told.seconds.observe(time.perf_counter() - began_s)
+        if screened is ALL_TAKEN:
+            return outcome
         if received.signal == "traces":
-            metrics.RECEIVED_SPANS["failed"].labels(transport).inc(screened.rejected)
+            told.failed.inc(screened.rejected)
         message = "; ".join(text for text in (screened.message, outcome.message) if text)
         return Outcome(screened.rejected + outcome.rejected, message)
 

@@ -9,9 +9,8 @@ import grpc
 from spanledger_collector.config import Certificate
 from spanledger_collector.receive.address import bound_socket, unavailable
 from spanledger_collector.receive.entrance import Entrance, Refusal, refusal_of
-from spanledger_collector.receive.otlp_protobuf import parse_protobuf
-from spanledger_collector.receive.signals import SIGNALS, response_to
-from spanledger_collector.receive.submit import Received, Signal
+from spanledger_collector.receive.signals import SIGNALS, protobuf_response_to
+from spanledger_collector.receive.submit import Signal
 
 _FLAG = "--otlp-grpc"
 _STATUS_CODES = {code.value[0]: code for code in grpc.StatusCode}
@@ -89,9 +88,8 @@ def _export(signal: Signal, entrance: Entrance) -> Callable[[bytes, grpc.aio.Ser
     async def export(body: bytes, context: grpc.aio.ServicerContext) -> bytes:
         try:
             grant = entrance.admit(_authorization(context))
-            received = Received(signal, parse_protobuf(signal, body), len(body))
-            outcome = await entrance.accept(received, grant, "grpc")
-            return response_to(signal, outcome).SerializeToString()
+            outcome = await entrance.accept(entrance.read(signal, body, grant), grant, "grpc")
+            return protobuf_response_to(signal, outcome)
         except Exception as error:
             refusal = refusal_of(error)
         await context.abort(_STATUS_CODES[refusal.code], refusal.reason, _trailers(refusal))

@@ -44,8 +44,7 @@ class Enforcer:
             return hits
         # Nothing in a request is larger than the request.
         may_be_long = size_bytes > self._limits.max_attribute_bytes
-        earliest_ns = now_ns - self._limits.max_age_days * 86_400 * _NS_PER_S
-        latest_ns = now_ns + self._limits.max_future_s * _NS_PER_S
+        earliest_ns, latest_ns = self.period_ns(now_ns)
         for resource, scopes in _resources(signal, request):
             self._cut_attributes(resource, may_be_long, hits)
             for scope, items in scopes:
@@ -61,6 +60,11 @@ class Enforcer:
                 for index in reversed(undated):
                     del items[index]
         return hits
+
+    def period_ns(self, now_ns: int) -> tuple[int, int]:
+        """Between what nanoseconds since the epoch something may have begun."""
+        earliest_ns = now_ns - self._limits.max_age_days * 86_400 * _NS_PER_S
+        return earliest_ns, now_ns + self._limits.max_future_s * _NS_PER_S
 
     def _cut(self, signal: Signal, item: Any, may_be_long: bool, hits: Hits) -> None:
         long = may_be_long and item.ByteSize() > self._limits.max_attribute_bytes

@@ -52,6 +52,11 @@ class Redaction:
         self._key = key.encode()
         self._rules_for = lru_cache(_NAMES_REMEMBERED)(self._find_rules)
 
+    @property
+    def is_empty(self) -> bool:
+        """Whether there is no rule."""
+        return not self._rules
+
     def apply(self, signal: Signal, request: ExportRequest) -> int:
         """Redact a request in place: every attribute and text of it. Returns how many values were changed."""
         if not self._rules or signal == "metrics":

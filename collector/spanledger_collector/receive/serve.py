@@ -6,15 +6,18 @@ import asyncio
 import contextlib
 import socket
 from collections.abc import Iterator
+from functools import partial
+from typing import Any
 
 import uvicorn
 from starlette.types import ASGIApp
 
 from spanledger_collector.config import Address, Certificate
 from spanledger_collector.receive.address import listening_socket
+from spanledger_collector.receive.connection import Connection, Handler
 from spanledger_collector.receive.entrance import Entrance
 from spanledger_collector.receive.grpc import GrpcServer
-from spanledger_collector.receive.http import otlp_http_app
+from spanledger_collector.receive.http import OtlpHandler
 
 # Longer than the minute at which SDKs send metrics, so that connections live from one export to the next.
 _KEEP_ALIVE_S = 75
@@ -33,10 +36,11 @@ class HttpServer:
         certificate: Certificate | None = None,
         grace_s: float = 5.0,
         listening: socket.socket | None = None,
+        handler: Handler | None = None,
     ) -> None:
         """``flag`` is the option that changes the address; ``grace_s`` is what ``stop`` waits for at most.
 
-        A socket that is ``listening`` already takes the place of host and port.
+        A socket that is ``listening`` already takes the place of host and port, a ``handler`` that of ``app``.
         """
         self._listening = listening
         self._host = host
@@ -45,6 +49,7 @@ class HttpServer:
         """The port asked for; after ``start`` the one that is served."""
         config = uvicorn.Config(
             app,
+            http="httptools" if handler is None else partial(_connection, handler),  # type: ignore[arg-type]
             log_config=None,
             access_log=False,
             lifespan="off",
@@ -75,6 +80,21 @@ class HttpServer:
         """Accept no more connections, finish the requests in flight within the grace, then close."""
         self._server.should_exit = True
         await self._serving
+
+
+def _connection(handler: Handler, config: uvicorn.Config, server_state: Any, **_: Any) -> Connection:
+    """What uvicorn makes for each client, instead of its own protocol."""
+    return Connection(
+        handler,
+        server_state.connections,
+        server_state.tasks,
+        lambda: server_state.default_headers,
+        config.timeout_keep_alive,
+    )
+
+
+async def _no_app(scope: Any, receive: Any, send: Any) -> None:
+    raise AssertionError("a handler answers")
 
 
 class _EmbeddedServer(uvicorn.Server):
@@ -120,15 +140,15 @@ class OtlpServers:
             certificate=certificate,
             shared=shared is not None,
         )
-        app = otlp_http_app(entrance, max_request_bytes=max_request_bytes)
         self._http = HttpServer(
-            app,
+            _no_app,
             http.host,
             http.port,
             flag="--otlp-http",
             certificate=certificate,
             grace_s=grace_s,
             listening=shared,
+            handler=OtlpHandler(entrance, max_request_bytes),
         )
 
     @property

@@ -8,7 +8,7 @@ from opentelemetry.proto.collector.logs.v1 import logs_service_pb2 as logs
 from opentelemetry.proto.collector.metrics.v1 import metrics_service_pb2 as metrics
 from opentelemetry.proto.collector.trace.v1 import trace_service_pb2 as traces
 
-from spanledger_collector.receive.submit import ExportRequest, Outcome, Signal
+from spanledger_collector.receive.submit import ALL_TAKEN, ExportRequest, Outcome, Signal
 
 ExportResponse = (
     traces.ExportTraceServiceResponse | logs.ExportLogsServiceResponse | metrics.ExportMetricsServiceResponse
@@ -57,6 +57,11 @@ SIGNALS: dict[Signal, SignalType] = {
         "rejected_data_points",
     ),
 }
+
+
+def protobuf_response_to(signal: Signal, outcome: Outcome) -> bytes:
+    """The export response as protobuf."""
+    return b"" if outcome == ALL_TAKEN else response_to(signal, outcome).SerializeToString()
 
 
 def response_to(signal: Signal, outcome: Outcome) -> ExportResponse:

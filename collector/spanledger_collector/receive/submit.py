@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Iterable
 from dataclasses import dataclass
-from typing import Literal, Protocol
+from typing import ClassVar, Literal, Protocol
 
 from opentelemetry.proto.collector.logs.v1.logs_service_pb2 import ExportLogsServiceRequest
 from opentelemetry.proto.collector.metrics.v1.metrics_service_pb2 import ExportMetricsServiceRequest
@@ -29,6 +29,33 @@ class Received:
             return 0
         return sum(len(scope.spans) for resource in self.body.resource_spans for scope in resource.scope_spans)
 
+    def to_protobuf(self) -> bytes:
+        """The request as protobuf writes it."""
+        return self.body.SerializeToString()
+
+
+@dataclass(slots=True, frozen=True)
+class CleanSpans:
+    """A request of ``spans`` spans to which nothing has to be done: it is kept as the bytes it came as."""
+
+    raw: bytes
+    spans: int
+    signal: ClassVar[Signal] = "traces"
+
+    @property
+    def body(self) -> ExportTraceServiceRequest:
+        """The message that the bytes are."""
+        return ExportTraceServiceRequest.FromString(self.raw)
+
+    @property
+    def size_bytes(self) -> int:
+        """Its size as it came, decompressed."""
+        return len(self.raw)
+
+    def to_protobuf(self) -> bytes:
+        """The bytes."""
+        return self.raw
+
 
 @dataclass(slots=True, frozen=True)
 class Outcome:
@@ -41,10 +68,14 @@ class Outcome:
     message: str = ""
 
 
+ALL_TAKEN = Outcome()
+"""Nothing to tell the sender."""
+
+
 class Submit(Protocol):
     """Takes requests over from the entrances."""
 
-    async def submit(self, request: Received) -> Outcome:
+    async def submit(self, request: Received | CleanSpans) -> Outcome:
         """Return once what was taken is durable: the sender is told of success right after.
 
         The call is cancelled when a gRPC client gives up waiting; such a client sends the same again.
@@ -60,11 +91,11 @@ class InMemorySubmit:
     """Keeps what it takes in ``requests``; first each error in ``failures`` is raised once."""
 
     def __init__(self, failures: Iterable[Exception] = (), outcome: Outcome | None = None) -> None:
-        self.requests: list[Received] = []
+        self.requests: list[Received | CleanSpans] = []
         self.failures = list(failures)
         self.outcome = outcome or Outcome()
 
-    async def submit(self, request: Received) -> Outcome:
+    async def submit(self, request: Received | CleanSpans) -> Outcome:
         """Record the request and answer with ``outcome``, or raise the next failure."""
         if self.failures:
             raise self.failures.pop(0)
