@@ -58,6 +58,7 @@ class Consumer:
         self._arrived = threading.Event()
         self._hurry = threading.Event()
         self._stopping = threading.Event()
+        self._is_gathering = False
         self._stop_at = float("inf")
         self._progress = threading.Condition()
         self._passed = 0 if journal.depth.entries else journal.newest
@@ -88,8 +89,9 @@ class Consumer:
             _log.warning("%d requests stay in the journal until the next start", left)
 
     def arrived(self) -> None:
-        """Say that the journal has more."""
-        self._arrived.set()
+        """Say that the journal has more; who waits for a full batch is woken only by one."""
+        if not self._is_gathering or self._is_full():
+            self._arrived.set()
 
     def catch_up(self, patience_s: float = 5.0) -> bool:
         """Wait until everything that is in the journal now has passed; says whether it has.
@@ -117,17 +119,23 @@ class Consumer:
         deadline_s: float | None = None
         while not self._stopping.is_set():
             now_s = time.monotonic()
-            depth = self._journal.depth
-            if depth.spans >= self._limits.spans or depth.size_bytes >= self._limits.size_bytes:
+            if self._is_full():
+                self._is_gathering = False
                 return True
-            if depth.entries:
+            if self._journal.depth.entries:
                 deadline_s = deadline_s or now_s + self._limits.wait_s
+                self._is_gathering = True
                 if self._hurry.is_set() or now_s >= deadline_s:
                     break
             self._arrived.wait(deadline_s and deadline_s - now_s)
             self._arrived.clear()
+        self._is_gathering = False
         self._hurry.clear()
         return self._journal.depth.entries > 0 and time.monotonic() < self._stop_at
+
+    def _is_full(self) -> bool:
+        depth = self._journal.depth
+        return depth.spans >= self._limits.spans or depth.size_bytes >= self._limits.size_bytes
 
     def _read(self) -> list[Entry]:
         return self._journal.read(max_spans=self._limits.spans, max_bytes=self._limits.size_bytes)

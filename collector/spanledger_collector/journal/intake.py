@@ -1,14 +1,16 @@
 """The ``Submit`` behind the entrances: success is answered once a request is on disk.
 
-Group commit: what arrives while one commit waits for its fsync shares the next one.
+Group commit: what arrives while one commit waits for its fsync shares the next one. A group changes hands twice, from
+the event loop to the journal's thread and back, however many requests are in it.
 """
 
 from __future__ import annotations
 
 import asyncio
+import queue
+import threading
 from collections.abc import Callable
-from concurrent.futures import ThreadPoolExecutor
-from dataclasses import dataclass
+from typing import NamedTuple
 
 from spanledger_collector import metrics
 from spanledger_collector.errors import RetryableError
@@ -18,8 +20,7 @@ from spanledger_collector.journal.keeping import Keeping, Wanted
 from spanledger_collector.receive.errors import QueueFullError
 
 
-@dataclass(slots=True, eq=False)
-class _Pending:
+class _Pending(NamedTuple):
     request: Request
     written: asyncio.Future[None]
 
@@ -45,19 +46,24 @@ class Intake(Keeping):
         self._max_pending_bytes = max_pending_bytes
         self._pending: list[_Pending] = []
         self._pending_bytes = 0
-        self._thread = ThreadPoolExecutor(1, thread_name_prefix="journal")
-        self._writing: asyncio.Task[None] | None = None
+        self._groups: queue.SimpleQueue[list[_Pending] | None] = queue.SimpleQueue()
+        self._thread: threading.Thread | None = None
+        self._is_writing = False
+        self._drained: asyncio.Future[None] | None = None
 
     async def keep(self, request: Request) -> None:
         """See ``Keeping``; it is on disk even if the caller gives up waiting."""
         try:
-            self._check_room(len(request.body))
-            pending = _Pending(request, asyncio.get_running_loop().create_future())
-            self._pending_bytes += len(request.body)
-            self._pending.append(pending)
-            if self._writing is None:
-                self._writing = asyncio.create_task(self._write())
-            await pending.written
+            size_bytes = len(request.body)
+            self._check_room(size_bytes)
+            written = self._running_loop().create_future()
+            self._pending_bytes += size_bytes
+            self._pending.append(_Pending(request, written))
+            if not self._is_writing:
+                self._is_writing = True
+                # What else has come by now is ready in this round of the loop, and shares the commit.
+                self._loop.call_soon(self._hand_over)
+            await written
         except RetryableError:
             metrics.REFUSED_SPANS.inc(request.spans)
             raise
@@ -73,39 +79,58 @@ class Intake(Keeping):
 
     async def stop(self) -> None:
         """Write what was submitted, then end."""
-        if self._writing is not None:
-            await self._writing
-        self._thread.shutdown()
+        if self._thread is None:
+            return
+        if self._is_writing:
+            self._drained = self._loop.create_future()
+            await self._drained
+        self._groups.put(None)
+        await asyncio.to_thread(self._thread.join)
+        self._thread = None
+
+    def _running_loop(self) -> asyncio.AbstractEventLoop:
+        if self._thread is None:
+            self._loop = asyncio.get_running_loop()
+            self._thread = threading.Thread(target=self._write, name="journal", daemon=True)
+            self._thread.start()
+        return self._loop
 
     def _check_room(self, size_bytes: int) -> None:
-        if self._pending and self._pending_bytes + size_bytes > self._max_pending_bytes:
+        pending_bytes = self._pending_bytes + size_bytes
+        if self._pending_bytes and pending_bytes > self._max_pending_bytes:
             raise QueueFullError("the disk does not keep up (max_pending_bytes); send the same again later")
-        self._journal.check_room(self._pending_bytes + size_bytes)
+        self._journal.check_room(pending_bytes)
 
-    async def _write(self) -> None:
-        loop = asyncio.get_running_loop()
-        while self._pending:
-            group, self._pending = self._pending, []
+    def _hand_over(self) -> None:
+        group, self._pending = self._pending, []
+        self._groups.put(group)
+
+    def _write(self) -> None:
+        """What the thread does."""
+        while (group := self._groups.get()) is not None:
             error: Exception | None = None
             try:
-                await loop.run_in_executor(self._thread, self._commit, [pending.request for pending in group])
+                self._journal.append([pending.request for pending in group])
+                self._arrived()
             except Exception as failure:
                 error = failure
-            for pending in group:
-                self._answer(pending, error)
-        self._writing = None
+            self._loop.call_soon_threadsafe(self._answer, group, error)
 
-    def _commit(self, requests: list[Request]) -> None:
-        self._journal.append(requests)
-        self._arrived()
-
-    def _answer(self, pending: _Pending, error: Exception | None) -> None:
-        self._pending_bytes -= len(pending.request.body)
+    def _answer(self, group: list[_Pending], error: Exception | None) -> None:
+        self._pending_bytes -= sum(len(pending.request.body) for pending in group)
         if error is None:
-            metrics.ACCEPTED_SPANS.inc(pending.request.spans)
-        # The client may have given up; what it sent is stored all the same.
-        if not pending.written.cancelled():
+            metrics.ACCEPTED_SPANS.inc(sum(pending.request.spans for pending in group))
+        if self._pending:
+            self._hand_over()
+        else:
+            self._is_writing = False
+            if self._drained is not None:
+                self._drained.set_result(None)
+        for _, written in group:
+            # The client may have given up; what it sent is stored all the same.
+            if written.cancelled():
+                continue
             if error is None:
-                pending.written.set_result(None)
+                written.set_result(None)
             else:
-                pending.written.set_exception(error)
+                written.set_exception(error)
