@@ -55,6 +55,12 @@ _WRITE_SETTINGS = {
     "optimize_on_insert": 0,
 }
 
+_INSERT_SETTINGS: dict[str, dict[str, Any]] = {
+    # Its four skip indexes cost a third of the insert, and every merge of parts makes them anew all the same; until
+    # then a new part is read without. `facts` is asked by its indexes for each batch, and has them at once.
+    "otel_traces": {"materialize_skip_indexes_on_insert": 0},
+}
+
 _CODE = re.compile(r"\b(?:Code: |code: |error code )(\d+)\b")
 _NAME = re.compile(r"\(([A-Z][A-Z0-9_]+)\)(?: \(version [^\n]*)?$")
 _HTTP_STATUS = re.compile(r"^HTTP driver received HTTP status (\d+)")
@@ -153,9 +159,16 @@ class Store:
         """
         if not blocks:
             return
+        # A server that does not know a setting, or does not let its user change it, works without.
+        known = self._write_client.server_settings
+        settings = {
+            name: value
+            for name, value in _INSERT_SETTINGS.get(table, {}).items()
+            if name in known and not known[name].readonly
+        }
         with self._write_lock:
             self._translate(
-                lambda: self._write_client.raw_insert(table, columns or None, blocks, fmt="Native"),
+                lambda: self._write_client.raw_insert(table, columns or None, blocks, settings, fmt="Native"),
                 writes=True,
                 table=table,
             )
