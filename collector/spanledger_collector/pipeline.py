@@ -17,7 +17,7 @@ from spanledger_collector import metrics
 from spanledger_collector.decode import Batch, Decoder, PlainSpans, SpanPlace, TraceRequest
 from spanledger_collector.merge import FactStore, LedgerRow, Settlement, Settler
 from spanledger_collector.model import Call, Fact, Span
-from spanledger_collector.normalise import context, facts_of_logs, name_tells, normalise, scope_tells, states_calls
+from spanledger_collector.normalise import context, fact_reader, facts_of_logs, name_tells, normalise, scope_tells, states_calls
 from spanledger_collector.price import Catalogue
 from spanledger_collector.price.calls import priced
 
@@ -63,7 +63,7 @@ class Pipeline:
         self._catalogue = catalogue
         self._pricing = threading.Lock()
         self._writer = ThreadPoolExecutor(1, thread_name_prefix="spans")
-        self._decoder = Decoder(scope_tells, name_tells)
+        self._decoder = Decoder(scope_tells, name_tells, fact_reader())
         self._settler: Settler | None = Settler(ledger)
 
     def use(self, catalogue: Catalogue) -> None:

@@ -15,7 +15,7 @@ cdef inline uint8_t* reserve(Buffer* buffer, size_t more) except NULL:
     cdef size_t room
     cdef uint8_t* data
     if buffer.size + more > buffer.room or buffer.data == NULL:
-        room = max(2 * buffer.room, buffer.size + more, 4096)
+        room = buffer.size + more + buffer.room + 4096
         data = <uint8_t*>realloc(buffer.data, room)
         if data == NULL:
             raise MemoryError

@@ -79,7 +79,7 @@ cdef class PlainSpans:
 
     def hold(self, request, scope_name, scope_version, resource):
         """What follows is of this scope, and lies in this request."""
-        if not self._kept or self._kept[-1] is not request:
+        if not self._kept or self._kept[len(self._kept) - 1] is not request:
             self._kept.append(request)
         self._groups.append((scope_name, scope_version, resource))
 

@@ -71,8 +71,13 @@ class _Collected:
 class Decoder:
     """Remembers between batches what repeats, up to a bound. For one thread."""
 
-    def __init__(self, scope_tells: Callable[[str], bool], name_tells: Callable[[str], bool]) -> None:
-        """Make one for a ledger that wants spans of these scopes, and with attributes of these names."""
+    def __init__(
+        self, scope_tells: Callable[[str], bool], name_tells: Callable[[str], bool], fact_reader: None = None
+    ) -> None:
+        """Make one for a ledger that wants spans of these scopes, and with attributes of these names.
+
+        ``fact_reader`` is the compiled twin's: this one makes spans, and no facts.
+        """
         self._scope_tells = scope_tells
         self._attributes = AttributeReader(name_tells)
         self._resource_of = _remembering(emitter_of)

@@ -69,12 +69,15 @@ cdef inline Place skip(Place at, Place end, uint32_t wire_type) noexcept nogil:
         return read_varint(at, end, &number)
     if wire_type == SIZED_TYPE:
         at = read_size(at, end, &size)
-        return NULL if at == NULL else at + size
-    if wire_type == FIXED64_TYPE:
-        return NULL if end - at < 8 else at + 8
-    if wire_type == FIXED32_TYPE:
-        return NULL if end - at < 4 else at + 4
-    return NULL
+    elif wire_type == FIXED64_TYPE:
+        size = 8
+    elif wire_type == FIXED32_TYPE:
+        size = 4
+    else:
+        return NULL
+    if at == NULL or <size_t>(end - at) < size:
+        return NULL
+    return at + size
 
 
 cdef inline bint _follows(Place at, int lowest, int highest) noexcept nogil:
