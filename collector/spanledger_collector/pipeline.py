@@ -17,7 +17,15 @@ from spanledger_collector import metrics
 from spanledger_collector.decode import Batch, Decoder, PlainSpans, SpanPlace, TraceRequest
 from spanledger_collector.merge import FactStore, LedgerRow, Settlement, Settler
 from spanledger_collector.model import Call, Fact, Span
-from spanledger_collector.normalise import context, fact_reader, facts_of_logs, name_tells, normalise, scope_tells, states_calls
+from spanledger_collector.normalise import (
+    context,
+    fact_reader,
+    facts_of_logs,
+    name_tells,
+    normalise,
+    scope_tells,
+    states_calls,
+)
 from spanledger_collector.price import Catalogue
 from spanledger_collector.price.calls import priced
 
