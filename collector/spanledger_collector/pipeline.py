@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import threading
 from collections import Counter
-from collections.abc import Callable, Collection
+from collections.abc import Callable, Collection, Iterator, Mapping
 from concurrent.futures import ThreadPoolExecutor, wait
 from dataclasses import dataclass
 from functools import partial
@@ -14,11 +14,18 @@ from opentelemetry.proto.collector.logs.v1.logs_service_pb2 import ExportLogsSer
 from opentelemetry.proto.collector.trace.v1.trace_service_pb2 import ExportTraceServiceRequest
 
 from spanledger_collector import metrics
-from spanledger_collector.decode import Batch, Decoder, TraceRequest
+from spanledger_collector.decode import Batch, Decoder, PlainSpans, SpanPlace, TraceRequest
 from spanledger_collector.merge import FactStore, LedgerRow, Settlement, Settler
-from spanledger_collector.merge.settle import SpanPlace
 from spanledger_collector.model import Call, Fact, Span
-from spanledger_collector.normalise import context, facts_of_logs, name_tells, normalise, scope_tells, states_calls
+from spanledger_collector.normalise import (
+    context,
+    fact_reader,
+    facts_of_logs,
+    name_tells,
+    normalise,
+    scope_tells,
+    states_calls,
+)
 from spanledger_collector.price import Catalogue
 from spanledger_collector.price.calls import priced
 
@@ -64,7 +71,7 @@ class Pipeline:
         self._catalogue = catalogue
         self._pricing = threading.Lock()
         self._writer = ThreadPoolExecutor(1, thread_name_prefix="spans")
-        self._decoder = Decoder(scope_tells, name_tells)
+        self._decoder = Decoder(scope_tells, name_tells, fact_reader())
         self._settler: Settler | None = Settler(ledger)
 
     def use(self, catalogue: Catalogue) -> None:
@@ -124,17 +131,43 @@ def _count(spans: int, rows: list[LedgerRow]) -> None:
         metrics.UNPRICED_CALLS.labels(status).inc(count)
 
 
-def _sorted_out(batch: Batch) -> tuple[list[Fact], dict[SpanPlace, Callable[[], Fact]]]:
+class _Contexts(Mapping[SpanPlace, Callable[[], Fact]]):
+    """Makers of the context facts that plain spans would be; none is made before it is asked for."""
+
+    def __init__(self, plain: PlainSpans, told: Mapping[SpanPlace, Span]) -> None:
+        """``told`` are spans that were read and say nothing."""
+        self._plain = plain
+        self._told = told
+
+    def __getitem__(self, place: SpanPlace) -> Callable[[], Fact]:
+        told = self._told.get(place)
+        return partial(_context, partial(_itself, told) if told is not None else self._plain[place])
+
+    def __contains__(self, place: object) -> bool:
+        return place in self._told or place in self._plain
+
+    def __iter__(self) -> Iterator[SpanPlace]:
+        return iter({*self._told, *self._plain})
+
+    def __len__(self) -> int:
+        return len({*self._told, *self._plain})
+
+    def among(self, places: Collection[SpanPlace]) -> set[SpanPlace]:
+        """Those of ``places`` (a set, or the keys of a dict) that are here, without going through all."""
+        return {*self._plain.among(places), *(place for place in self._told if place in places)}
+
+
+def _sorted_out(batch: Batch) -> tuple[list[Fact], _Contexts]:
     """The facts in ``batch``, and its plain spans as makers of the context fact they would be."""
-    facts: list[Fact] = []
-    plain: dict[SpanPlace, Callable[[], Fact]] = {place: partial(_context, make) for place, make in batch.plain.items()}
+    facts = batch.facts
+    told: dict[SpanPlace, Span] = {}
     for span in batch.telling:
         fact = normalise(span)
         if fact is not None:
             facts.append(fact)
         else:
-            plain[span.trace_id, span.span_id] = partial(_context, partial(_itself, span))
-    return facts, plain
+            told[span.trace_id, span.span_id] = span
+    return facts, _Contexts(batch.plain, told)
 
 
 def _itself(span: Span) -> Span:

@@ -1,8 +1,11 @@
-"""The fast decoder agrees with the straightforward one, span for span and row for row."""
+"""The fast decoders, pure and compiled, agree with the straightforward one, span for span and row for row."""
 
 from __future__ import annotations
 
+import random
+from collections.abc import Iterator
 from pathlib import Path
+from typing import Any
 
 import pytest
 from google.protobuf.message import DecodeError
@@ -11,16 +14,21 @@ from hypothesis import strategies as st
 from opentelemetry.proto.collector.trace.v1.trace_service_pb2 import ExportTraceServiceRequest
 from opentelemetry.proto.common.v1.common_pb2 import AnyValue, KeyValue
 
-from spanledger_collector.decode import Batch, Decoder, attributes, decoder, reference
+from spanledger_collector import decode
+from spanledger_collector.compiled import PURE, twin
+from spanledger_collector.decode import Batch, attributes, decoder, reference
 from spanledger_collector.errors import BadInputError
 from spanledger_collector.model import Span
 from spanledger_collector.native import rows_of
 from spanledger_collector.normalise import name_tells, normalise, scope_tells
 from spanledger_collector.receive.files import read_requests
 
+from .scramble import REQUEST, scrambled
+
 CAPTURED = sorted((Path(__file__).parents[1] / "corpus").glob("*/traces-*"))
-DECODER = Decoder(scope_tells, name_tells)
-"""One for all tests: what it remembers of one request must not show in another."""
+COMPILED: Any = twin("decode.compiled_decoder")
+DECODER: Any = None
+"""One for all tests of a twin: what it remembers of one request must not show in another."""
 
 _TEXTS = st.text(max_size=12) | st.sampled_from([55, 126, 127, 128, 129, 16_383, 16_384]).map("x".__mul__)
 _TIMES = st.integers(0, 2**64 - 1) | st.sampled_from([0, 2**63 - 1, 2**63])
@@ -91,6 +99,18 @@ _REQUESTS = st.builds(
 _OFTEN = settings(deadline=None, suppress_health_check=list(HealthCheck))
 
 
+@pytest.fixture(scope="module", params=["pure", "compiled"], autouse=True)
+def twin_under_test(request: pytest.FixtureRequest) -> Iterator[None]:
+    """Every test is held for both twins."""
+    global DECODER
+    if request.param == "compiled" and COMPILED is None:
+        pytest.skip("the compiled decoder is not built here")
+    module = decoder if request.param == "pure" else COMPILED
+    DECODER = module.Decoder(scope_tells, name_tells)
+    yield
+    DECODER = None
+
+
 def assert_same(requests: list[ExportTraceServiceRequest]) -> Batch:
     """Hold the two decoders together on some requests."""
     spans, rows = reference.decode(requests)
@@ -102,6 +122,8 @@ def assert_same(requests: list[ExportTraceServiceRequest]) -> Batch:
     assert [repr(span) for span in batch.telling] == [repr(span) for span in spans if id(span) in telling]
     plain = {(span.trace_id, span.span_id): span for span in spans if id(span) not in telling}
     assert {place: repr(make()) for place, make in batch.plain.items()} == {p: repr(s) for p, s in plain.items()}
+    assert list(batch.plain.among(set(plain) | {("0" * 32, "0" * 16), ("", "é")})) or not plain
+    assert set(batch.plain.among(list(plain)[:1])) == set(list(plain)[:1])
     # As the journal has them: the bytes that protobuf wrote.
     assert DECODER.decode([request.SerializeToString() for request in requests]).block == batch.block
     return batch
@@ -137,6 +159,50 @@ def test_bytes_that_were_tampered_with_are_refused_or_decoded_alike(path: Path, 
     except DecodeError:
         return
     assert_same([request])
+
+
+@_OFTEN
+@given(st.sampled_from(CAPTURED) | _REQUESTS, st.integers(0, 2**32), st.sampled_from([0.0, 0.02, 0.2]))
+def test_bytes_that_nobody_should_write_are_read_as_protobuf_reads_them(
+    source: Path | ExportTraceServiceRequest, seed: int, rate: float
+) -> None:
+    """Fields out of order, said twice, unknown, of other wire types, in groups, with lengths and numbers too long."""
+    request = next(iter(read_requests(source))).body if isinstance(source, Path) else source
+    raw = scrambled(request.SerializeToString(), REQUEST, random.Random(seed), rate)
+    try:
+        request = ExportTraceServiceRequest.FromString(raw)
+    except DecodeError:
+        hold_up_against(raw)
+        return
+    if request.resource_spans:
+        _, rows = reference.decode([request])
+        assert repr(rows_of(DECODER.decode([raw]).block)) == repr(rows)
+
+
+@_OFTEN
+@given(st.sampled_from(CAPTURED), st.data())
+def test_hostile_bytes_break_nothing(path: Path, data: st.DataObject) -> None:
+    """Any byte may be any other, and the end may come anywhere: an error, or rows that are whole."""
+    content = bytearray(next(iter(read_requests(path))).body.SerializeToString())
+    for at, byte in data.draw(st.lists(st.tuples(st.integers(0, len(content) - 1), st.integers(0, 255)), max_size=6)):
+        content[at] = byte
+    hold_up_against(bytes(content[: data.draw(st.integers(0, len(content)))]))
+
+
+def hold_up_against(raw: bytes) -> None:
+    """Either the bytes are refused, or what is made of them is whole; and what follows is not touched by it."""
+    good = ExportTraceServiceRequest(
+        resource_spans=[{"scope_spans": [{"spans": [{"trace_id": b"t" * 16, "span_id": b"s" * 8, "name": "good"}]}]}]
+    ).SerializeToString()
+    try:
+        batch = DECODER.decode([good, raw, good])
+    except BadInputError:
+        batch = DECODER.decode([good, good])
+    rows = rows_of(batch.block)
+    assert len(rows) == batch.size >= 2
+    assert rows[0] == rows[-1] == rows_of(DECODER.decode([good]).block)[0]
+    for make in batch.plain.values():
+        make()
 
 
 @given(_pairs(_SCALARS), st.binary(max_size=6), st.integers(0, 40))
@@ -197,3 +263,29 @@ def test_bytes_that_are_no_request_are_refused(broken: bytes) -> None:
     """Bytes of the journal that were damaged are an error, and never a batch with nothing in it."""
     with pytest.raises(BadInputError, match="ExportTraceServiceRequest"):
         DECODER.decode([broken])
+
+
+def test_the_compiled_decoder_is_the_one_in_use_where_it_is_built() -> None:
+    """A twin that silently is not there, or not taken, would only show in the bill."""
+    expected = decoder.Decoder if COMPILED is None else COMPILED.Decoder
+    assert decode.Decoder is expected
+    built = list(Path(decode.__file__).parent.glob("compiled_decoder.*.so"))
+    assert (COMPILED is not None) == bool(built and not PURE)
+
+
+def test_only_what_is_unusual_goes_to_the_pure_decoder(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Captured requests, whole and with all that OTLP has beside what is read, are decoded by the compiled twin."""
+    if COMPILED is None:
+        pytest.skip("the compiled decoder is not built here")
+    monkeypatch.setattr(COMPILED, "PureDecoder", lambda *_: None)
+    alone = COMPILED.Decoder(scope_tells, name_tells)
+    for path in CAPTURED:
+        for received in read_requests(path):
+            for resource_spans in received.body.resource_spans:
+                resource_spans.schema_url = "https://example.com/1.0"
+                for scope_spans in resource_spans.scope_spans:
+                    scope_spans.schema_url = "https://example.com/1.0"
+                    for span in scope_spans.spans:
+                        span.flags = 257
+                        span.dropped_attributes_count = span.dropped_events_count = span.dropped_links_count = 3
+            assert alone.decode([received.body.SerializeToString()]).size

@@ -64,7 +64,7 @@ class AttributeReader:
         Raises:
             google.protobuf.message.DecodeError: the bytes are none.
         """
-        attribute = self._fast(raw) or _slow(raw)
+        attribute = self._fast(raw) or attribute_of(raw)
         if len(raw) < _MAX_SHORT_BYTES:
             if len(self._remembered) >= _MAX_REMEMBERED:
                 self._remembered.clear()
@@ -147,7 +147,12 @@ def _length(raw: bytes, at: int) -> tuple[int, int]:
     return 0, len(raw) + 1
 
 
-def _slow(raw: bytes) -> Attribute:
+def attribute_of(raw: bytes) -> Attribute:
+    """The slow way, through protobuf.
+
+    Raises:
+        google.protobuf.message.DecodeError: the bytes are no ``KeyValue``.
+    """
     pair = KeyValue.FromString(raw)
     value = value_of(pair.value)
     return pair.key, value, sized(text(value).encode())

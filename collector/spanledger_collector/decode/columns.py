@@ -12,6 +12,32 @@ from spanledger_collector.native import block, numbers, sized
 
 _TEXT, _TIME, _COUNT, _MAP = "String", "DateTime64(9)", "UInt64", "Map(String, String)"
 
+COLUMNS = (
+    ("Timestamp", _TIME),
+    ("TraceId", _TEXT),
+    ("SpanId", _TEXT),
+    ("ParentSpanId", _TEXT),
+    ("TraceState", _TEXT),
+    ("SpanName", _TEXT),
+    ("SpanKind", _TEXT),
+    ("ServiceName", _TEXT),
+    ("ScopeName", _TEXT),
+    ("ScopeVersion", _TEXT),
+    ("SpanAttributes", _MAP),
+    ("Duration", _COUNT),
+    ("StatusCode", _TEXT),
+    ("StatusMessage", _TEXT),
+    ("Events.Timestamp", f"Array({_TIME})"),
+    ("Events.Name", f"Array({_TEXT})"),
+    ("Events.Attributes", f"Array({_MAP})"),
+    ("Links.TraceId", f"Array({_TEXT})"),
+    ("Links.SpanId", f"Array({_TEXT})"),
+    ("Links.TraceState", f"Array({_TEXT})"),
+    ("Links.Attributes", f"Array({_MAP})"),
+    ("ResourceAttributes", _MAP),
+)
+"""Name and type of each column, in the order of the block."""
+
 
 @dataclass(slots=True)
 class Maps:
@@ -81,33 +107,32 @@ class Columns:
         if not self.start_ns:
             return b""
         event_ends, link_ends = numbers("Q", self.event_end), numbers("Q", self.link_end)
-        return block(
-            (
-                ("Timestamp", _TIME, numbers("q", self.start_ns)),
-                ("TraceId", _TEXT, _ids(self.trace_id, 16)),
-                ("SpanId", _TEXT, _ids(self.span_id, 8)),
-                ("ParentSpanId", _TEXT, _ids(self.parent_span_id, 8)),
-                ("TraceState", _TEXT, b"".join(self.trace_state)),
-                ("SpanName", _TEXT, b"".join(self.name)),
-                ("SpanKind", _TEXT, b"".join(self.kind)),
-                ("ServiceName", _TEXT, b"".join(self.service)),
-                ("ScopeName", _TEXT, b"".join(self.scope_name)),
-                ("ScopeVersion", _TEXT, b"".join(self.scope_version)),
-                ("SpanAttributes", _MAP, self.attributes.data()),
-                ("Duration", _COUNT, numbers("Q", self.duration_ns)),
-                ("StatusCode", _TEXT, b"".join(self.status_code)),
-                ("StatusMessage", _TEXT, b"".join(self.status_message)),
-                ("Events.Timestamp", f"Array({_TIME})", event_ends + numbers("q", self.event_time_ns)),
-                ("Events.Name", f"Array({_TEXT})", event_ends + b"".join(self.event_name)),
-                ("Events.Attributes", f"Array({_MAP})", event_ends + self.event_attributes.data()),
-                ("Links.TraceId", f"Array({_TEXT})", link_ends + b"".join(self.link_trace_id)),
-                ("Links.SpanId", f"Array({_TEXT})", link_ends + b"".join(self.link_span_id)),
-                ("Links.TraceState", f"Array({_TEXT})", link_ends + b"".join(self.link_trace_state)),
-                ("Links.Attributes", f"Array({_MAP})", link_ends + self.link_attributes.data()),
-                ("ResourceAttributes", _MAP, self.resource_attributes.data()),
-            ),
-            len(self.start_ns),
+        data = (
+            numbers("q", self.start_ns),
+            _ids(self.trace_id, 16),
+            _ids(self.span_id, 8),
+            _ids(self.parent_span_id, 8),
+            b"".join(self.trace_state),
+            b"".join(self.name),
+            b"".join(self.kind),
+            b"".join(self.service),
+            b"".join(self.scope_name),
+            b"".join(self.scope_version),
+            self.attributes.data(),
+            numbers("Q", self.duration_ns),
+            b"".join(self.status_code),
+            b"".join(self.status_message),
+            event_ends + numbers("q", self.event_time_ns),
+            event_ends + b"".join(self.event_name),
+            event_ends + self.event_attributes.data(),
+            link_ends + b"".join(self.link_trace_id),
+            link_ends + b"".join(self.link_span_id),
+            link_ends + b"".join(self.link_trace_state),
+            link_ends + self.link_attributes.data(),
+            self.resource_attributes.data(),
         )
+        columns = ((name, kind, content) for (name, kind), content in zip(COLUMNS, data, strict=True))
+        return block(columns, len(self.start_ns))
 
 
 def _ids(ids: list[bytes], size: int) -> bytes:

@@ -18,6 +18,7 @@ from opentelemetry.proto.resource.v1.resource_pb2 import Resource as ResourceMes
 from opentelemetry.proto.trace.v1 import trace_pb2
 
 from spanledger_collector.decode.attributes import Attribute, AttributeReader, values_of
+from spanledger_collector.decode.batch import Batch, PlainSpansByPlace, TraceRequest
 from spanledger_collector.decode.columns import Columns, keys_and_values, repeated
 from spanledger_collector.decode.lite import LiteRequest
 from spanledger_collector.decode.otel_traces import KINDS, STATUS_CODES
@@ -26,9 +27,6 @@ from spanledger_collector.errors import BadInputError
 from spanledger_collector.model import Resource, Span
 from spanledger_collector.native import sized
 
-TraceRequest = ExportTraceServiceRequest | bytes
-"""Bytes are a request as protobuf itself writes it: its fields are in order, each once, and its texts are UTF-8."""
-
 _MAX_REMEMBERED = 2_000
 _MAX_REMEMBERED_BYTES = 2_048
 
@@ -36,22 +34,10 @@ _EMPTY = sized(b"")
 _KIND_ELEMENTS, _STATUS_ELEMENTS = repeated(KINDS), repeated(STATUS_CODES)
 
 
-@dataclass(slots=True)
-class Batch:
-    """What some requests held."""
-
-    size: int
-    """How many spans."""
-    block: bytes
-    """All spans as rows of ``otel_traces``, in the Native format."""
-    telling: list[Span]
-    """The spans whose scope or attributes may tell the ledger something, in their order."""
-    plain: dict[tuple[str, str], Callable[[], Span]]
-    """Makers of all other spans, by trace id and span id."""
-
-
 @dataclass(slots=True, frozen=True)
-class _Resource:
+class Emitter:
+    """What all spans of a resource share."""
+
     resource: Resource
     service: bytes
     keys: bytes
@@ -79,17 +65,22 @@ class _Status:
 class _Collected:
     columns: Columns = field(default_factory=Columns)
     telling: list[Span] = field(default_factory=list)
-    plain: dict[tuple[str, str], Callable[[], Span]] = field(default_factory=dict)
+    plain: PlainSpansByPlace = field(default_factory=PlainSpansByPlace)
 
 
 class Decoder:
     """Remembers between batches what repeats, up to a bound. For one thread."""
 
-    def __init__(self, scope_tells: Callable[[str], bool], name_tells: Callable[[str], bool]) -> None:
-        """Make one for a ledger that wants spans of these scopes, and with attributes of these names."""
+    def __init__(
+        self, scope_tells: Callable[[str], bool], name_tells: Callable[[str], bool], fact_reader: None = None
+    ) -> None:
+        """Make one for a ledger that wants spans of these scopes, and with attributes of these names.
+
+        ``fact_reader`` is the compiled twin's: this one makes spans, and no facts.
+        """
         self._scope_tells = scope_tells
         self._attributes = AttributeReader(name_tells)
-        self._resource_of = _remembering(_resource)
+        self._resource_of = _remembering(emitter_of)
         self._scope_of = _remembering(self._scope)
         self._status_of = _remembering(_status)
 
@@ -108,7 +99,7 @@ class Decoder:
         columns = collected.columns
         return Batch(len(columns.start_ns), columns.block(), collected.telling, collected.plain)
 
-    def _add(self, spans: Any, scope: _Scope, resource: _Resource, collected: _Collected) -> None:
+    def _add(self, spans: Any, scope: _Scope, resource: Emitter, collected: _Collected) -> None:
         # Written out in one loop with local names: this is where the collector spends its time.
         columns = collected.columns
         add_start, add_duration = columns.start_ns.append, columns.duration_ns.append
@@ -182,17 +173,25 @@ class Decoder:
 
 
 def _lite(request: TraceRequest) -> Any:
-    raw = request if isinstance(request, bytes) else request.SerializeToString()
+    if isinstance(request, bytes):
+        request = _parsed(request)
+    # As protobuf itself writes it: in order, each field once, and all texts are UTF-8.
+    return LiteRequest.FromString(request.SerializeToString())
+
+
+def _parsed(raw: bytes) -> ExportTraceServiceRequest:
     try:
-        lite = LiteRequest.FromString(raw)
+        request = ExportTraceServiceRequest.FromString(raw)
     except DecodeError:
-        raise BadInputError(f"the {len(raw)} bytes are no ExportTraceServiceRequest: broken protobuf") from None
-    if raw and not lite.resource_spans:
+        raise BadInputError(
+            f"the {len(raw)} bytes are no ExportTraceServiceRequest: protobuf that is broken, or text not in UTF-8"
+        ) from None
+    if raw and not request.resource_spans:
         raise BadInputError(f"the {len(raw)} bytes are no ExportTraceServiceRequest: no resource_spans are in them")
-    return lite
+    return request
 
 
-def _add_group(columns: Columns, scope: _Scope, resource: _Resource, rows: int) -> None:
+def _add_group(columns: Columns, scope: _Scope, resource: Emitter, rows: int) -> None:
     """What all spans of a scope share."""
     columns.service.append(resource.service * rows)
     columns.scope_name.append(scope.name_element * rows)
@@ -221,9 +220,10 @@ def _remembering(make: Callable[[bytes], Any]) -> Callable[[bytes], Any]:
     return get
 
 
-def _resource(raw: bytes) -> _Resource:
+def emitter_of(raw: bytes) -> Emitter:
+    """What the bytes of a resource say."""
     resource = Resource(attributes_of(ResourceMessage.FromString(raw).attributes))
-    return _Resource(resource, sized(resource.service.encode()), *keys_and_values(resource.attributes))
+    return Emitter(resource, sized(resource.service.encode()), *keys_and_values(resource.attributes))
 
 
 def _status(raw: bytes) -> _Status:

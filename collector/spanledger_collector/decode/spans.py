@@ -22,10 +22,11 @@ def spans_of(request: ExportTraceServiceRequest) -> Iterator[Span]:
         for scope_spans in resource_spans.scope_spans:
             scope = scope_spans.scope
             for span in scope_spans.spans:
-                yield _span(span, resource, scope.name, scope.version)
+                yield span_of(span, resource, scope.name, scope.version)
 
 
-def _span(span: trace_pb2.Span, resource: Resource, scope_name: str, scope_version: str) -> Span:
+def span_of(span: trace_pb2.Span, resource: Resource, scope_name: str, scope_version: str) -> Span:
+    """A span of this scope."""
     start_ns = min(span.start_time_unix_nano, LATEST_NS)
     return Span(
         trace_id=span.trace_id.hex(),

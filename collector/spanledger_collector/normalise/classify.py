@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import hashlib
 import json
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Collection, Mapping
 from functools import lru_cache
 from typing import Any
 
@@ -76,16 +76,16 @@ DIALECTS: tuple[Dialect, ...] = (
 
 _MARKERS = frozenset().union(*(dialect.markers for dialect in DIALECTS))
 _COUNTS = frozenset(COUNT_FIELDS)
-_TOOL = frozenset(("tool_name", "tool_call_id", "tool_arguments_hash"))
-_OPERATIONS: dict[Kind, str] = {"llm": "chat", "embedding": "embeddings", "tool": "execute_tool"}
+TOOL_FIELDS = frozenset(("tool_name", "tool_call_id", "tool_arguments_hash"))
+OPERATIONS: dict[Kind, str] = {"llm": "chat", "embedding": "embeddings", "tool": "execute_tool"}
 """What a call is where its emitter does not say."""
-_HOSTED = "invoke_agent"
-_CLIENT = 3
+HOSTED_OPERATION = "invoke_agent"
+CLIENT = 3
 _TEXTS = (
     *("operation", "provider", "request_model", "response_model", "response_id", "service_tier"),
-    *("tool_definitions_hash", *_TOOL, *IDENTITY),
+    *("tool_definitions_hash", *TOOL_FIELDS, *IDENTITY),
 )
-_READERS: dict[str, Callable[[Any], Any]] = {
+READERS: dict[str, Callable[[Any], Any]] = {
     **dict.fromkeys(_TEXTS, text),
     **dict.fromkeys((*COUNT_FIELDS, *SIZE_FIELDS), count),
     "stream": truth,
@@ -109,7 +109,7 @@ def name_tells(attribute: str) -> bool:
 
 def normalise(span: Span) -> Fact | None:
     """What ``span`` says of a call, a tool execution or a wrapper; ``None`` for a span of no dialect."""
-    dialect = _dialect(span)
+    dialect = dialect_of(span.scope_name, span.attributes.keys())
     if dialect is not None:
         return read(span, dialect)
     unread = plain_usage(span.attributes)
@@ -150,13 +150,20 @@ def _unknown(span: Span, unread: str) -> Fact:
     )
 
 
-def _dialect(span: Span) -> Dialect | None:
-    by_scope = _dialect_of_scope(span.scope_name)
+def dialect_of(scope: str, names: Collection[str]) -> Dialect | None:
+    """The dialect of a span of this scope, with attributes of these names."""
+    by_scope = _dialect_of_scope(scope)
     if by_scope is not None:
         return by_scope
-    if _MARKERS.isdisjoint(span.attributes):
+    if _MARKERS.isdisjoint(names):
         return None
-    return next(d for d in DIALECTS if not d.markers.isdisjoint(span.attributes))
+    return next(d for d in DIALECTS if not d.markers.isdisjoint(names))
+
+
+def said_of_resource(resource: Resource) -> dict[str, str]:
+    """Whom the spans of ``resource`` are for: fields of ``Fact``, where the span itself says nothing of them."""
+    said = stated(resource.attributes, shape_of(resource.attributes, _RESOURCE))
+    return {name: text(value) for name, value in said.items()}
 
 
 @lru_cache(maxsize=4096)
@@ -180,7 +187,7 @@ def _fact(reading: Reading, dialect: Dialect, unread: str) -> Fact:
     span, fields, kind = reading.span, reading.fields, reading.kind
     values: dict[str, Any] = {}
     for name, value in fields.items():
-        read = _READERS.get(name)
+        read = READERS.get(name)
         if read is not None:
             values[name] = read(value)
     settle_totals(values, count(fields["total_tokens"]) if "total_tokens" in fields else None)
@@ -190,16 +197,16 @@ def _fact(reading: Reading, dialect: Dialect, unread: str) -> Fact:
         if kind in BILLABLE:
             values.update(estimate(span.attributes))
     resource = span.resource
-    for name, value in stated(resource.attributes, shape_of(resource.attributes, _RESOURCE)).items():
+    for name, value in said_of_resource(resource).items():
         if not values.get(name):
-            values[name] = text(value)
+            values[name] = value
     model = values.get("response_model") or values.get("request_model", "")
     values["provider"] = canonical_provider(values.get("provider", ""), model)
     if not values.get("operation"):
-        values["operation"] = _OPERATIONS.get(kind, "")
+        values["operation"] = OPERATIONS.get(kind, "")
     if kind != "tool":
         # Some emitters put the tool a model asked for on the chat span: that is a request, not an execution.
-        for name in _TOOL & values.keys():
+        for name in TOOL_FIELDS & values.keys():
             del values[name]
     elif fields.get("tool_arguments") is not None and not values.get("tool_arguments_hash"):
         values["tool_arguments_hash"] = arguments_hash(fields["tool_arguments"])
@@ -233,7 +240,7 @@ def _says_usage(reading: Reading, values: Mapping[str, Any]) -> bool:
     An agent behind an API is the exception: nothing below it may be seen, so its usage is kept for ``merge`` to judge.
     """
     if reading.kind not in BILLABLE and not (
-        reading.kind == "agent" and reading.span.kind == _CLIENT and values.get("operation") == _HOSTED
+        reading.kind == "agent" and reading.span.kind == CLIENT and values.get("operation") == HOSTED_OPERATION
     ):
         return False
     return any(map(values.get, COUNT_FIELDS))

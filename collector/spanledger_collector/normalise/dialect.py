@@ -50,8 +50,8 @@ def _no_kind(span: Span) -> Kind:
     return "context"
 
 
-def _no_adjustment(reading: Reading) -> None:
-    return None
+def no_adjustment(reading: Reading) -> None:
+    """For a dialect that is all said as data."""
 
 
 @dataclass(slots=True, frozen=True, eq=False)
@@ -71,8 +71,11 @@ class Dialect:
     provider is believed over a framework above it, both over an estimate."""
     kind: Callable[[Span], Kind | None] = _no_kind
     """What the span is to the ledger; ``None`` for one that says nothing of a call (file access, hooks, polling)."""
-    adjust: Callable[[Reading], None] = _no_adjustment
+    adjust: Callable[[Reading], None] = no_adjustment
     """What cannot be said as data: values inside JSON text, counts that exclude what ours include."""
     understood: Names = ()
     """Further attributes of tokens and costs that ``adjust`` reads, or that say nothing the ``fields`` do not; one that
     ends in ``.`` is a prefix. All others that look like usage are reported as unread."""
+    conventional_without: frozenset[str] | None = None
+    """The attributes without which a span that states its operation is read as the semantic conventions have it: its
+    ``kind`` is theirs, and ``adjust`` changes nothing. ``None`` where no names can tell that."""

@@ -37,4 +37,5 @@ DIALECT = Dialect(
     kind=_kind,
     adjust=_adjust,
     trust=40,
+    conventional_without=frozenset(("gen_ai.tool.name", *semconv.FIELDS["tool_call_id"])),
 )

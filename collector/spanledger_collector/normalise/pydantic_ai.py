@@ -55,4 +55,5 @@ DIALECT = Dialect(
     adjust=_adjust,
     trust=45,
     understood=(_DETAILS, "gen_ai.aggregated_usage.", "pydantic_ai.cache."),
+    conventional_without=frozenset((_DETAILS + "input_tokens", _DETAILS + "output_tokens")),
 )

@@ -6,6 +6,8 @@ official instrumentors and from ones that emit the same attributes under scopes 
 
 from __future__ import annotations
 
+from collections.abc import Container
+
 from spanledger_collector.model import Kind, Span
 from spanledger_collector.normalise.dialect import Dialect
 
@@ -67,11 +69,12 @@ def kind_of(operation: str) -> Kind:
 def kind(span: Span) -> Kind:
     """The operation tells; without one, a span that carries usage is a call (emitters older than the attribute)."""
     operation = span.attributes.get(OPERATION)
-    if operation:
-        return kind_of(str(operation))
-    if any(name in span.attributes for name in _USAGE):
-        return "llm"
-    return "agent"
+    return kind_of(str(operation)) if operation else kind_by_names(span.attributes)
+
+
+def kind_by_names(names: Container[str]) -> Kind:
+    """What a span with these attributes is that says no operation."""
+    return "llm" if any(name in names for name in _USAGE) else "agent"
 
 
 DIALECT = Dialect(

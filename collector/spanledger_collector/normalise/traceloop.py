@@ -17,6 +17,7 @@ from spanledger_collector.normalise.values import json_object, text
 _REQUEST_TYPE = "llm.request.type"
 _SPAN_KIND = "traceloop.span.kind"
 _NAME = "traceloop.entity.name"
+_INPUT = "traceloop.entity.input"
 _REQUEST_KINDS: dict[str, Kind] = {"chat": "llm", "completion": "llm", "embedding": "embedding"}
 _OPERATIONS = {"chat": "chat", "completion": "text_completion", "embedding": "embeddings"}
 _INSTRUMENTED = (
@@ -43,7 +44,7 @@ def _adjust(reading: Reading) -> None:
         fields.setdefault("operation", _OPERATIONS.get(text(attributes[_REQUEST_TYPE]), ""))
     if reading.kind == "tool":
         fields.setdefault("tool_name", attributes.get(_NAME))
-        given = json_object(attributes.get("traceloop.entity.input"))
+        given = json_object(attributes.get(_INPUT))
         fields.setdefault("tool_arguments", given.get("inputs") or given.get("input_str") or given or None)
     elif attributes.get(_SPAN_KIND) == "agent":
         fields.setdefault("agent", attributes.get(_NAME))
@@ -66,4 +67,5 @@ DIALECT = Dialect(
     kind=_kind,
     adjust=_adjust,
     trust=55,
+    conventional_without=frozenset((_REQUEST_TYPE, _SPAN_KIND, _NAME, _INPUT)),
 )
