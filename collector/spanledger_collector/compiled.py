@@ -7,6 +7,7 @@ in Cython (``*.pyx``), built at installation where a C compiler is. A test holds
 from __future__ import annotations
 
 import os
+from collections.abc import Callable
 from importlib import import_module
 from typing import Any
 
@@ -22,3 +23,15 @@ def twin(module: str) -> Any:
         return import_module(f"spanledger_collector.{module}")
     except ModuleNotFoundError:
         return None
+
+
+def taken_over(functions: dict[str, Any], module: str, *names: str) -> dict[str, Callable[..., Any]]:
+    """Put the functions of these names of a twin in the place of those in ``functions``, a module's globals.
+
+    What is returned are those of the module itself, which say what is right.
+    """
+    pure = {name: functions[name] for name in names}
+    compiled = twin(module)
+    if compiled is not None:
+        functions.update({name: getattr(compiled, name) for name in names})
+    return pure
