@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import os
 from collections.abc import Callable
+from functools import cache
 from importlib import import_module
 from typing import Any
 
@@ -17,8 +18,11 @@ PURE = os.environ.get("SPANLEDGER_PURE", "") not in ("", "0")
 
 def twin(module: str) -> Any:
     """The compiled module of this name, below this package; ``None`` where the pure one is to do the work."""
-    if PURE:
-        return None
+    return None if PURE else _imported(module)
+
+
+@cache
+def _imported(module: str) -> Any:
     try:
         return import_module(f"spanledger_collector.{module}")
     except ModuleNotFoundError:

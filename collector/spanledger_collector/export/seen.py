@@ -77,7 +77,7 @@ class SeenKeys:
         return [window for window in windows if self._may_match(window)]
 
     def add(self, facts: Iterable[Fact], match_keys: Iterable[int]) -> None:
-        """Remember facts, given with their match keys; before they are written, so that none is stored and not known."""
+        """Remember facts and their match keys; before they are written, so that none is stored and not known."""
         if self._bits:
             self._bits.add(facts, match_keys)
             return
