@@ -18,7 +18,7 @@ from spanledger_collector.native import block, numbers, sized
 
 _Values = Sequence[Any]
 _PICO_DIGITS = 12
-_compiled = twin("export.records_compiled")
+_compiled = twin("export.compiled_records")
 
 
 @dataclass(slots=True, frozen=True)

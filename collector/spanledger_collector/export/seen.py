@@ -43,7 +43,7 @@ _WORDS_OF = (
 )
 _WORD = struct.Struct("<IQ")
 _BOTH = (False, True)
-_compiled = twin("export.seen_compiled")
+_compiled = twin("export.compiled_seen")
 
 
 class SeenKeys:

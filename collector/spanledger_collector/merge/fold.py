@@ -44,7 +44,7 @@ class LedgerRow(NamedTuple):
 
 def fold(facts: Collection[Fact]) -> dict[RowKey, LedgerRow]:
     """All rows that follow from ``facts``, unpriced; the result does not depend on their order or repetition."""
-    compiled = twin("merge.settle_compiled")
+    compiled = twin("merge.compiled_settle")
     if compiled is not None:
         return compiled.fold(facts)  # type: ignore[no-any-return]
     rows: dict[RowKey, LedgerRow] = {}

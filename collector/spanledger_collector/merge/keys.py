@@ -121,5 +121,5 @@ def _hash64(*parts: str) -> int:
     return int.from_bytes(_digest(parts)[:8], "big")
 
 
-PURE = taken_over(globals(), "merge.keys_compiled", "response_key", "match_key", "variant", "own_call_id")
+PURE = taken_over(globals(), "merge.compiled_keys", "response_key", "match_key", "variant", "own_call_id")
 """The functions above by name, also where their compiled twins stand for them."""

@@ -15,7 +15,7 @@ from spanledger_collector.compiled import twin
 from spanledger_collector.merge.copies import CONTAINMENT_TOLERANCE_NS
 from spanledger_collector.merge.fold import LedgerRow, RowKey, fold
 from spanledger_collector.merge.keys import is_hosted, match_key, response_key
-from spanledger_collector.merge.wanted import MAX_WANTED_PARENTS, SpanPlace, Wanted
+from spanledger_collector.merge.wanted import MAX_WANTED_PARENTS, Wanted
 from spanledger_collector.model import BILLABLE, Fact
 
 
@@ -35,6 +35,10 @@ class MatchWindow(NamedTuple):
             and fact.ended_at_ns >= self.start_ns - CONTAINMENT_TOLERANCE_NS
             and not (self.unidentified and response_key(fact.response_id))
         )
+
+
+SpanPlace = tuple[str, str]
+"""Trace id and span id."""
 
 
 class FactStore(Protocol):
@@ -92,7 +96,7 @@ class Settler:
         awaited = [plain[place]() for place in _among(plain, self._wanted)]
         if not new and not awaited:
             return Settlement([], [])
-        compiled = twin("merge.settle_compiled")
+        compiled = twin("merge.compiled_settle")
         if compiled is not None:
             return Settlement(*compiled.settle(self._store, self._wanted, (*new, *awaited), plain))
         arrived = {*new, *awaited}

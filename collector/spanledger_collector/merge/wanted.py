@@ -8,14 +8,14 @@ from collections.abc import Container, Iterable, Iterator
 MAX_WANTED_PARENTS = 200_000
 """How many are watched for; those of the traces that have waited longest are given up first."""
 
-SpanPlace = tuple[str, str]
+_Place = tuple[str, str]
 """Trace id and span id."""
 
 
 class Wanted:
     """Places of spans, a trace's together: a trace that has arrived is asked for by one look-up."""
 
-    def __init__(self, places: Iterable[SpanPlace] = (), limit: int = MAX_WANTED_PARENTS) -> None:
+    def __init__(self, places: Iterable[_Place] = (), limit: int = MAX_WANTED_PARENTS) -> None:
         self.by_trace: OrderedDict[str, set[str]] = OrderedDict()
         self._limit = limit
         self._size = 0
@@ -24,13 +24,13 @@ class Wanted:
     def __len__(self) -> int:
         return self._size
 
-    def __iter__(self) -> Iterator[SpanPlace]:
+    def __iter__(self) -> Iterator[_Place]:
         return ((trace_id, span_id) for trace_id, span_ids in self.by_trace.items() for span_id in span_ids)
 
-    def __contains__(self, place: SpanPlace) -> bool:
+    def __contains__(self, place: _Place) -> bool:
         return place[1] in self.by_trace.get(place[0], ())
 
-    def add(self, places: Iterable[SpanPlace]) -> None:
+    def add(self, places: Iterable[_Place]) -> None:
         """Watch for these, too."""
         for trace_id, span_id in places:
             span_ids = self.by_trace.setdefault(trace_id, set())
