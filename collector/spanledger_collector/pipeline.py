@@ -15,12 +15,12 @@ from opentelemetry.proto.collector.trace.v1.trace_service_pb2 import ExportTrace
 
 from spanledger_collector import metrics
 from spanledger_collector.decode import Batch, Decoder, TraceRequest
-from spanledger_collector.merge import FactStore, LedgerRow, Settlement, Settler
+from spanledger_collector.merge import FactStore, LedgerRow, Settlement, Settler, with_calls
 from spanledger_collector.merge.settle import SpanPlace
 from spanledger_collector.model import Call, Fact, Span
 from spanledger_collector.normalise import context, facts_of_logs, name_tells, normalise, scope_tells, states_calls
 from spanledger_collector.price import Catalogue
-from spanledger_collector.price.calls import priced
+from spanledger_collector.price.calls import priced, priced_all
 
 LedgerRequest = TraceRequest | ExportLogsServiceRequest
 
@@ -102,10 +102,8 @@ class Pipeline:
             wait((spans_written,))
         spans_written.result()
         with self._pricing:
-            rows = [
-                LedgerRow(row.key, priced(row.call, self._catalogue), row.version) if row.call else row
-                for row in settlement.rows
-            ]
+            calls = priced_all((row.call for row in settlement.rows), self._catalogue)
+            rows = with_calls(settlement.rows, calls)
             # The facts last: should the process end before, the same facts are new once more and make the same rows.
             self._ledger.write_rows(rows)
             if settled:

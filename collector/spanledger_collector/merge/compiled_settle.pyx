@@ -35,6 +35,14 @@ def fold(facts):
     return rows
 
 
+def with_calls(rows, calls):
+    """See ``fold.with_calls``."""
+    cdef list changed = []
+    for row, call in zip(rows, calls, strict=True):
+        changed.append(made(_LedgerRow, (row[0], call, row[2], ())))
+    return changed
+
+
 def settle(store, wanted, arrived, plain):
     """What ``Settler.settle`` makes of ``arrived``: the rows that change, the facts to write, those that were stored."""
     cdef list arriving = list(arrived)

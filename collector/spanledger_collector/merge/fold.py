@@ -42,6 +42,14 @@ class LedgerRow(NamedTuple):
     copies: Sequence[Fact] = ()
 
 
+def with_calls(rows: Collection[LedgerRow], calls: Sequence[Call | None]) -> list[LedgerRow]:
+    """The rows with these in the place of their calls, in the same order; without their copies."""
+    compiled = twin("merge.compiled_settle")
+    if compiled is not None:
+        return compiled.with_calls(rows, calls)  # type: ignore[no-any-return]
+    return [LedgerRow(row.key, call, row.version) for row, call in zip(rows, calls, strict=True)]
+
+
 def fold(facts: Collection[Fact]) -> dict[RowKey, LedgerRow]:
     """All rows that follow from ``facts``, unpriced; the result does not depend on their order or repetition."""
     compiled = twin("merge.compiled_settle")
