@@ -7,6 +7,8 @@ in Cython (``*.pyx``), built at installation where a C compiler is. A test holds
 from __future__ import annotations
 
 import os
+from collections.abc import Callable
+from functools import cache
 from importlib import import_module
 from typing import Any
 
@@ -16,9 +18,24 @@ PURE = os.environ.get("SPANLEDGER_PURE", "") not in ("", "0")
 
 def twin(module: str) -> Any:
     """The compiled module of this name, below this package; ``None`` where the pure one is to do the work."""
-    if PURE:
-        return None
+    return None if PURE else _imported(module)
+
+
+@cache
+def _imported(module: str) -> Any:
     try:
         return import_module(f"spanledger_collector.{module}")
     except ModuleNotFoundError:
         return None
+
+
+def taken_over(functions: dict[str, Any], module: str, *names: str) -> dict[str, Callable[..., Any]]:
+    """Put the functions of these names of a twin in the place of those in ``functions``, a module's globals.
+
+    What is returned are those of the module itself, which say what is right.
+    """
+    pure = {name: functions[name] for name in names}
+    compiled = twin(module)
+    if compiled is not None:
+        functions.update({name: getattr(compiled, name) for name in names})
+    return pure

@@ -15,7 +15,7 @@ from opentelemetry.proto.collector.trace.v1.trace_service_pb2 import ExportTrace
 
 from spanledger_collector import metrics
 from spanledger_collector.decode import Batch, Decoder, PlainSpans, SpanPlace, TraceRequest
-from spanledger_collector.merge import FactStore, LedgerRow, Settlement, Settler
+from spanledger_collector.merge import FactStore, LedgerRow, Settlement, Settler, with_calls
 from spanledger_collector.model import Call, Fact, Span
 from spanledger_collector.normalise import (
     context,
@@ -27,7 +27,7 @@ from spanledger_collector.normalise import (
     states_calls,
 )
 from spanledger_collector.price import Catalogue
-from spanledger_collector.price.calls import priced
+from spanledger_collector.price.calls import priced, priced_all
 
 LedgerRequest = TraceRequest | ExportLogsServiceRequest
 
@@ -109,10 +109,8 @@ class Pipeline:
             wait((spans_written,))
         spans_written.result()
         with self._pricing:
-            rows = [
-                LedgerRow(row.key, priced(row.call, self._catalogue), row.version) if row.call else row
-                for row in settlement.rows
-            ]
+            calls = priced_all((row.call for row in settlement.rows), self._catalogue)
+            rows = with_calls(settlement.rows, calls)
             # The facts last: should the process end before, the same facts are new once more and make the same rows.
             self._ledger.write_rows(rows)
             if settled:

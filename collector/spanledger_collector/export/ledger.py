@@ -11,10 +11,10 @@ from spanledger_collector.export.seen import SeenKeys
 from spanledger_collector.export.store import Store
 from spanledger_collector.merge import LedgerRow
 from spanledger_collector.merge.copies import CONTAINMENT_TOLERANCE_NS
-from spanledger_collector.merge.fold import NS_PER_DAY
+from spanledger_collector.merge.fold import NS_PER_DAY, RowKey
 from spanledger_collector.merge.keys import WEAK_RESPONSE_ID, match_key, variant
 from spanledger_collector.merge.settle import MatchWindow, SpanPlace
-from spanledger_collector.model import FACT_FIELDS, REPRICING_BITS, Fact, Resource
+from spanledger_collector.model import CALL_FIELDS, FACT_FIELDS, REPRICING_BITS, Fact, Resource
 from spanledger_collector.normalise import context
 from spanledger_collector.rolled_days import RolledDays, neighbours
 
@@ -27,7 +27,7 @@ _PARENTS_AWAITED_DAYS = 7
 _SELECT_FACTS = "SELECT {} FROM facts WHERE ".format(  # noqa: S608 - names of our own columns
     ", ".join(f"toUnixTimestamp64Nano({column_name(f)})" if f.endswith("_ns") else f for f in FACT_FIELDS)
 )
-_EMPTY_CALL = CALLS.empty_row
+_EMPTY_CALL = {name: CALLS.empty_row[name] for name in map(column_name, CALL_FIELDS)}
 
 
 class Ledger:
@@ -50,18 +50,21 @@ class Ledger:
         )
         self._insert(
             CALLS,
-            [(*row.call, row.version << REPRICING_BITS, 0) if row.call else _deleted(row) for row in rows],
+            [row.call or _nothing_at(row.key) for row in rows],
+            [row.version << REPRICING_BITS for row in rows],
+            [0 if row.call else 1 for row in rows],
         )
 
     def write_facts(self, facts: Collection[Fact]) -> None:
         """Insert facts; one that is there already stays one."""
+        match_keys = list(map(match_key, facts))
         if self._seen:
-            self._seen.add(facts)
-        self._insert(FACTS, [(*fact, match_key(fact), variant(fact)) for fact in facts])
+            self._seen.add(facts, match_keys)
+        self._insert(FACTS, facts, match_keys, list(map(variant, facts)))
 
-    def _insert(self, table: Table, rows: Collection[tuple[Any, ...]]) -> None:
+    def _insert(self, table: Table, rows: Collection[tuple[Any, ...]], *more: list[int]) -> None:
         if rows:
-            columns, block = table.block(rows)
+            columns, block = table.block(rows, *more)
             self._store.insert_native(table.name, block, columns)
 
     def facts_of_traces(self, trace_ids: Collection[str]) -> Iterator[Fact]:
@@ -129,12 +132,10 @@ class Ledger:
                 yield Fact._make(row)
 
 
-def _deleted(row: LedgerRow) -> tuple[Any, ...]:
-    """A row that takes its key out of the ledger; only the sorting key, version and mark count."""
-    day, call_id = row.key
-    values = {**_EMPTY_CALL, "call_id": call_id, "started_at": day * NS_PER_DAY}
-    values |= {"version": row.version << REPRICING_BITS, "is_deleted": 1}
-    return tuple(values.values())
+def _nothing_at(key: RowKey) -> tuple[Any, ...]:
+    """What takes a key out of the ledger; only the sorting key, version and mark count."""
+    day, call_id = key
+    return tuple({**_EMPTY_CALL, "call_id": call_id, "started_at": day * NS_PER_DAY}.values())
 
 
 def _portions(items: Iterable[Any], size: int) -> Iterator[list[Any]]:

@@ -9,13 +9,16 @@ from __future__ import annotations
 from collections.abc import Callable, Collection, Sequence
 from dataclasses import dataclass
 from decimal import Decimal
+from functools import cache
 from typing import Any, get_type_hints
 
+from spanledger_collector.compiled import twin
 from spanledger_collector.model import Call, Fact, Kind, Status
 from spanledger_collector.native import block, numbers, sized
 
 _Values = Sequence[Any]
 _PICO_DIGITS = 12
+_compiled = twin("export.compiled_records")
 
 
 @dataclass(slots=True, frozen=True)
@@ -40,11 +43,18 @@ class Table:
         """What the store makes of each column that a row does not have."""
         return {name: column.empty for name, column in self.columns.items()}
 
-    def block(self, rows: Collection[Sequence[Any]]) -> tuple[tuple[str, ...], bytes]:
-        """The names of the columns that are not empty, and the rows as one block; ``rows`` is not empty."""
+    def block(self, rows: Collection[tuple[Any, ...]], *more: _Values) -> tuple[tuple[str, ...], bytes]:
+        """The names of the columns that are not empty, and the rows as one block; ``rows`` is not empty.
+
+        ``more`` are the last columns, of which ``rows`` have no values.
+        """
+        if _compiled is not None:
+            return _layout(self.name).block(rows, more)  # type: ignore[no-any-return]
         told = [
             (name, column.kind, column.data(values))
-            for (name, column), values in zip(self.columns.items(), zip(*rows, strict=True), strict=True)
+            for (name, column), values in zip(
+                self.columns.items(), (*zip(*rows, strict=True), *map(tuple, more)), strict=True
+            )
             if values.count(column.empty) < len(values)
         ]
         return tuple(name for name, _, _ in told), block(told, len(rows))
@@ -82,7 +92,11 @@ def _floats(values: _Values) -> bytes:
 
 
 def _money(values: _Values) -> bytes:
-    return numbers("q", [int(Decimal(value).scaleb(_PICO_DIGITS)) for value in values])
+    return numbers("q", map(_pico_usd, values))
+
+
+def _pico_usd(usd: Decimal | int) -> int:
+    return int(Decimal(usd).scaleb(_PICO_DIGITS))
 
 
 _TEXT = Column("String", "", _texts)
@@ -108,3 +122,10 @@ def _columns(record: type[Fact | Call]) -> dict[str, Column]:
 
 CALLS = Table("calls", {**_columns(Call), "version": _COUNT, "is_deleted": _COUNT})
 FACTS = Table("facts", {**_columns(Fact), "match_key": _COUNT, "variant": _COUNT})
+
+
+@cache
+def _layout(table: str) -> Any:
+    """What the compiled twin writes the blocks of a table by."""
+    columns = {"calls": CALLS, "facts": FACTS}[table].columns
+    return _compiled.Layout([(name, column.kind) for name, column in columns.items()], _pico_usd)

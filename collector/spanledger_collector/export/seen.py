@@ -10,9 +10,10 @@ import struct
 from collections.abc import Iterable
 from zlib import crc32
 
+from spanledger_collector.compiled import twin
 from spanledger_collector.export.store import Store
 from spanledger_collector.merge.copies import CONTAINMENT_TOLERANCE_NS
-from spanledger_collector.merge.keys import WEAK_RESPONSE_ID, match_key, response_key
+from spanledger_collector.merge.keys import WEAK_RESPONSE_ID, response_key
 from spanledger_collector.merge.settle import MatchWindow
 from spanledger_collector.model import Fact
 
@@ -42,6 +43,7 @@ _WORDS_OF = (
 )
 _WORD = struct.Struct("<IQ")
 _BOTH = (False, True)
+_compiled = twin("export.compiled_seen")
 
 
 class SeenKeys:
@@ -49,30 +51,40 @@ class SeenKeys:
 
     def __init__(self, store: Store) -> None:
         """Begin with what ``store`` holds: some 0.1 s a million facts."""
-        self._words = memoryview(bytearray(_WORDS * _WORD_BITS // 8)).cast("Q")
+        content = bytearray(_WORDS * _WORD_BITS // 8)
+        self._words = memoryview(content).cast("Q")
+        self._bits = _compiled and _compiled.Bits(content, _SPARE_BITS, _SLICE_SHIFT, _MAX_SLICES)
         for keys in _STORED_KEYS:
             for word, bits in _WORD.iter_unpack(store.query_raw(_WORDS_OF.format(keys), "RowBinary")):
                 self._words[word] |= bits
 
     def traces(self, trace_ids: Iterable[str]) -> list[str]:
         """Those of which there may be facts."""
+        if self._bits:
+            return self._bits.having("t", trace_ids)  # type: ignore[no-any-return]
         return [trace_id for trace_id in trace_ids if self._may_have(f"t{trace_id}")]
 
     def responses(self, response_ids: Iterable[str]) -> list[str]:
         """Those of which there may be facts."""
+        if self._bits:
+            return self._bits.having("r", response_ids)  # type: ignore[no-any-return]
         return [response_id for response_id in response_ids if self._may_have(f"r{response_id}")]
 
     def windows(self, windows: Iterable[MatchWindow]) -> list[MatchWindow]:
         """Those that a fact may match."""
+        if self._bits:
+            return self._bits.windows(windows)  # type: ignore[no-any-return]
         return [window for window in windows if self._may_match(window)]
 
-    def add(self, facts: Iterable[Fact]) -> None:
-        """Remember facts; before they are written, so that none is stored and not known."""
-        for fact in facts:
+    def add(self, facts: Iterable[Fact], match_keys: Iterable[int]) -> None:
+        """Remember facts and their match keys; before they are written, so that none is stored and not known."""
+        if self._bits:
+            self._bits.add(facts, match_keys)
+            return
+        for fact, key in zip(facts, match_keys, strict=True):
             self._add(f"t{fact.trace_id}")
             if fact.response_id:
                 self._add(f"r{fact.response_id}")
-            key = match_key(fact)
             if key:
                 name = _name(key, response_key(fact.response_id) != "")
                 numbers = _slices(fact.started_at_ns, fact.ended_at_ns)

@@ -5,7 +5,7 @@ change it. ``Settler`` keeps it in step: new facts pull in the stored ones they 
 written.
 """
 
-from spanledger_collector.merge.fold import LedgerRow, fold
+from spanledger_collector.merge.fold import LedgerRow, fold, with_calls
 from spanledger_collector.merge.settle import FactStore, Settlement, Settler
 
-__all__ = ["FactStore", "LedgerRow", "Settlement", "Settler", "fold"]
+__all__ = ["FactStore", "LedgerRow", "Settlement", "Settler", "fold", "with_calls"]

@@ -43,10 +43,10 @@ def _links(by_trace: dict[str, list[Fact]]) -> Iterator[tuple[str, str]]:
             if fact.kind in BILLABLE:
                 by_match[match_key(fact)].append(fact)
     for matching in by_match.values():
-        yield from _overlapping(matching)
+        yield from overlapping(matching)
 
 
-def _overlapping(matching: list[Fact]) -> Iterator[tuple[str, str]]:
+def overlapping(matching: list[Fact]) -> Iterator[tuple[str, str]]:
     """Links between calls that run one into the other's time, where at least one of the two lacks a response id."""
     if len(matching) < 2 or all(response_key(fact.response_id) for fact in matching):
         return

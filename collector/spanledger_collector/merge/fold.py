@@ -6,6 +6,7 @@ from collections.abc import Collection, Iterable, Sequence
 from operator import attrgetter
 from typing import Any, NamedTuple
 
+from spanledger_collector.compiled import twin
 from spanledger_collector.merge.components import components
 from spanledger_collector.merge.copies import Group, group_calls, group_hosted, group_tools
 from spanledger_collector.merge.keys import has_counts, is_hosted, own_call_id, variant
@@ -41,21 +42,39 @@ class LedgerRow(NamedTuple):
     copies: Sequence[Fact] = ()
 
 
+def with_calls(rows: Collection[LedgerRow], calls: Sequence[Call | None]) -> list[LedgerRow]:
+    """The rows with these in the place of their calls, in the same order; without their copies."""
+    compiled = twin("merge.compiled_settle")
+    if compiled is not None:
+        return compiled.with_calls(rows, calls)  # type: ignore[no-any-return]
+    return [LedgerRow(row.key, call, row.version) for row, call in zip(rows, calls, strict=True)]
+
+
 def fold(facts: Collection[Fact]) -> dict[RowKey, LedgerRow]:
     """All rows that follow from ``facts``, unpriced; the result does not depend on their order or repetition."""
+    compiled = twin("merge.compiled_settle")
+    if compiled is not None:
+        return compiled.fold(facts)  # type: ignore[no-any-return]
     rows: dict[RowKey, LedgerRow] = {}
     for component in components(set(facts)):
-        version = len(component)
-        calls = _calls(_one_per_span(component))
-        for call, copies in calls:
-            key = (call.started_at_ns // NS_PER_DAY, call.call_id)
-            rows[key] = LedgerRow(key, call, version, copies)
-        identified = [fact for fact in component if fact.kind not in ("agent", "context") or is_hosted(fact)]
-        # As many as there are calls: each is one by itself, under its own identity.
-        if len(identified) > len(calls):
-            for fact in identified:
-                key = (fact.started_at_ns // NS_PER_DAY, own_call_id(fact))
-                rows.setdefault(key, LedgerRow(key, None, version))
+        rows.update(fold_component(component))
+    return rows
+
+
+def fold_component(component: list[Fact]) -> dict[RowKey, LedgerRow]:
+    """The rows that follow from facts that can bear on one another; each is there once."""
+    rows: dict[RowKey, LedgerRow] = {}
+    version = len(component)
+    calls = _calls(_one_per_span(component))
+    for call, copies in calls:
+        key = (call.started_at_ns // NS_PER_DAY, call.call_id)
+        rows[key] = LedgerRow(key, call, version, tuple(copies))
+    identified = [fact for fact in component if fact.kind not in ("agent", "context") or is_hosted(fact)]
+    # As many as there are calls: each is one by itself, under its own identity.
+    if len(identified) > len(calls):
+        for fact in identified:
+            key = (fact.started_at_ns // NS_PER_DAY, own_call_id(fact))
+            rows.setdefault(key, LedgerRow(key, None, version))
     return rows
 
 

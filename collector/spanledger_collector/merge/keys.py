@@ -9,6 +9,7 @@ from functools import lru_cache
 from typing import Any
 from zlib import crc32
 
+from spanledger_collector.compiled import taken_over
 from spanledger_collector.model import BILLABLE, FACT_FIELDS, Fact
 
 _AGREED_BY = {
@@ -118,3 +119,7 @@ def _hex(*parts: str) -> str:
 
 def _hash64(*parts: str) -> int:
     return int.from_bytes(_digest(parts)[:8], "big")
+
+
+PURE = taken_over(globals(), "merge.compiled_keys", "response_key", "match_key", "variant", "own_call_id")
+"""The functions above by name, also where their compiled twins stand for them."""

@@ -6,17 +6,17 @@ facts are new again and lead to the same rows with the same versions; nothing is
 
 from __future__ import annotations
 
+from collections import defaultdict
 from collections.abc import Callable, Collection, Iterable, Mapping
-from dataclasses import dataclass, field
-from typing import NamedTuple, Protocol
+from functools import cached_property
+from typing import Any, NamedTuple, Protocol
 
+from spanledger_collector.compiled import twin
 from spanledger_collector.merge.copies import CONTAINMENT_TOLERANCE_NS
 from spanledger_collector.merge.fold import LedgerRow, RowKey, fold
 from spanledger_collector.merge.keys import is_hosted, match_key, response_key
+from spanledger_collector.merge.wanted import MAX_WANTED_PARENTS, Wanted
 from spanledger_collector.model import BILLABLE, Fact
-
-MAX_WANTED_PARENTS = 200_000
-"""Parents that have not arrived and are still watched for; the oldest are given up first."""
 
 
 class MatchWindow(NamedTuple):
@@ -60,17 +60,24 @@ class FactStore(Protocol):
         """The parents that facts name and that are no facts, the newest ``limit`` of them."""
 
 
-@dataclass(slots=True, frozen=True)
 class Settlement:
-    """What to write, in this order: the rows that change, and the facts they follow from.
+    """What to write, in this order: the rows that change, and the facts they follow from."""
 
-    ``before`` and ``after`` are all rows of what bears on the new facts: without them, and with them.
-    """
+    def __init__(self, rows: list[LedgerRow], facts: list[Fact], stored: Collection[Fact] = ()) -> None:
+        """``stored`` are the facts that were there already, and that bear on the new ones."""
+        self.rows = rows
+        self.facts = facts
+        self._stored = stored
 
-    rows: list[LedgerRow]
-    facts: list[Fact]
-    before: Mapping[RowKey, LedgerRow] = field(default_factory=dict)
-    after: Mapping[RowKey, LedgerRow] = field(default_factory=dict)
+    @cached_property
+    def before(self) -> Mapping[RowKey, LedgerRow]:
+        """All rows of what bears on the new facts, without them; worked out for who asks."""
+        return fold(self._stored)
+
+    @cached_property
+    def after(self) -> Mapping[RowKey, LedgerRow]:
+        """The same with them."""
+        return fold((*self._stored, *self.facts))
 
 
 class Settler:
@@ -79,16 +86,20 @@ class Settler:
     def __init__(self, store: FactStore) -> None:
         self._store = store
         # Survives a restart by being derived again from the facts.
-        self._wanted = dict.fromkeys(store.absent_parents(MAX_WANTED_PARENTS))
+        self._wanted = Wanted(store.absent_parents(MAX_WANTED_PARENTS))
 
     def settle(self, new: Collection[Fact], plain: Mapping[SpanPlace, Callable[[], Fact]]) -> Settlement:
         """The consequences of ``new`` facts and of plain spans, given as makers of their context facts.
 
         A plain span becomes a fact only when a call below it wants to know its ancestors.
         """
-        arrived = set(new) | {plain[place]() for place in plain.keys() & self._wanted.keys()}
-        if not arrived:
+        awaited = [plain[place]() for place in _among(plain, self._wanted)]
+        if not new and not awaited:
             return Settlement([], [])
+        compiled = twin("merge.compiled_settle")
+        if compiled is not None:
+            return Settlement(*compiled.settle(self._store, self._wanted, (*new, *awaited), plain))
+        arrived = {*new, *awaited}
         stored = self._related(arrived)
         known = stored | arrived
         known |= self._contexts_above(known, plain)
@@ -97,7 +108,7 @@ class Settler:
         rows.extend(
             LedgerRow(key, None, old.version + 1) for key, old in before.items() if key not in after and old.call
         )
-        return Settlement(rows, list(known - stored), before, after)
+        return Settlement(rows, list(known - stored), stored)
 
     def _related(self, facts: set[Fact]) -> set[Fact]:
         """The stored facts that bear on ``facts``, or on what bears on them."""
@@ -140,16 +151,14 @@ class Settler:
                 found.update(self._store.spans_as_context(unasked))
             contexts |= found
             places |= {(fact.trace_id, fact.span_id) for fact in found}
-            self._want(place for place in missing if place not in places)
+            self._wanted.add(place for place in missing if place not in places)
             missing = {place for fact in found if (place := _parent(fact)) and place not in places}
-        for place in self._wanted.keys() & places:
-            del self._wanted[place]
+        arrived: dict[str, set[str]] = defaultdict(set)
+        for trace_id, span_id in places:
+            arrived[trace_id].add(span_id)
+        for trace_id, span_ids in arrived.items():
+            self._wanted.discard(trace_id, span_ids)
         return contexts
-
-    def _want(self, places: Iterable[SpanPlace]) -> None:
-        self._wanted.update(dict.fromkeys(places))
-        for place in list(self._wanted)[: max(0, len(self._wanted) - MAX_WANTED_PARENTS)]:
-            del self._wanted[place]
 
 
 def _window(call: Fact) -> MatchWindow:
@@ -158,3 +167,9 @@ def _window(call: Fact) -> MatchWindow:
 
 def _parent(fact: Fact) -> SpanPlace | None:
     return (fact.trace_id, fact.parent_span_id) if fact.parent_span_id else None
+
+
+def _among(plain: Mapping[SpanPlace, Callable[[], Fact]], wanted: Wanted) -> Iterable[SpanPlace]:
+    """The wanted places that are in ``plain``, which may have a faster way to tell."""
+    among: Any = getattr(plain, "among", None)
+    return [place for place in wanted if place in plain] if among is None else among(wanted)

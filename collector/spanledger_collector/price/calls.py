@@ -2,15 +2,18 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterable
 from decimal import Decimal
 
+from spanledger_collector.compiled import twin
 from spanledger_collector.model import Call
 from spanledger_collector.price.catalogue import Catalogue
 from spanledger_collector.price.charge import Usage
 
 REPORTED = "reported"
 """``price_card_id`` of a row whose cost is what the emitter said, as we have no price of our own."""
-_NOTHING = Decimal(0)
+NOTHING = Decimal(0)
+"""What a row costs that nobody is charged for."""
 
 
 def priced(call: Call, catalogue: Catalogue) -> Call:
@@ -21,15 +24,26 @@ def priced(call: Call, catalogue: Catalogue) -> Call:
 
     Where we have no price, the cost that the emitter reported is taken; the status still says why ours is missing.
     """
+    compiled = twin("price.compiled_calls")
+    if compiled is not None:
+        return compiled.priced(call, catalogue)  # type: ignore[no-any-return]
     refused = call.status == "error" and not call.response_id and call.ttft_ms is None
     if call.kind == "tool" or (refused and call.usage_status == "missing"):
-        return call.at_price(_NOTHING, "not_billed", "")
+        return call.at_price(NOTHING, "not_billed", "")
     models = (call.response_model, call.request_model)
     price = catalogue.price(call.provider, models, call.started_at_ns, usage_of(call), call.service_tier)
     if price.cost_pico_usd is None and call.reported_cost_usd:
         return call.at_price(call.reported_cost_usd, price.status, REPORTED)
     estimated = call.usage_status == "estimated" and price.status in ("priced", "tier_fallback", "partial")
     return call.at_price(price.cost_usd, "estimated_tokens" if estimated else price.status, price.card_id)
+
+
+def priced_all(calls: Iterable[Call | None], catalogue: Catalogue) -> list[Call | None]:
+    """The same for many calls; what is no call stays none."""
+    compiled = twin("price.compiled_calls")
+    if compiled is not None:
+        return compiled.priced_all(calls, catalogue)  # type: ignore[no-any-return]
+    return [priced(call, catalogue) if call else None for call in calls]
 
 
 def usage_of(call: Call) -> Usage:

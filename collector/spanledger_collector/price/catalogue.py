@@ -65,6 +65,8 @@ class Catalogue:
         self._layers = layers
         self._resolver = Resolver(shipped_names(), providers, layers)
         self._ladders: dict[tuple[str, tuple[str, ...], str], Ladder] = {}
+        self.ready: dict[tuple[str, tuple[str, ...], str], object] = {}
+        """What ``compiled_calls`` made of the ladders."""
         for card in cards:
             self._cards[card.provider, card.model, card.tier].append(card)
         for layer in layers:
