@@ -72,7 +72,7 @@ class Journal:
         self._now_s = now_s
         self._lock = threading.Lock()
         try:
-            path.parent.mkdir(parents=True, exist_ok=True)
+            path.parent.mkdir(mode=0o700, parents=True, exist_ok=True)
             # It holds what the spans hold: for nobody else's eyes.
             path.touch(mode=0o600)
             self._database = sqlite3.connect(path, timeout=0, isolation_level=None, check_same_thread=False)
