@@ -71,27 +71,6 @@ async def test_a_full_journal_refuses_and_takes_again_when_there_is_room(open_jo
     await intake.stop()
 
 
-async def test_a_disk_without_room_is_no_readiness(open_journal: Open, monkeypatch: pytest.MonkeyPatch) -> None:
-    """Short of what is to stay free, and after a write that found no space; over once there is space, or a write."""
-    journal = open_journal(Bounds(max_bytes=10**9, max_age_s=60, min_free_bytes=10**18))
-    assert not intake_of(journal).has_room
-    intake = intake_of(open_journal())
-    assert intake.has_room
-    append = Journal.append
-    monkeypatch.setattr(Journal, "append", _find_no_space)
-    with pytest.raises(QueueFullError):
-        await intake.submit(received("one"))
-    assert not intake.has_room
-    monkeypatch.setattr(Journal, "append", append)
-    assert await intake.submit(received("one")) == Outcome()
-    assert intake.has_room
-    await intake.stop()
-
-
-def _find_no_space(*_: object) -> None:
-    raise QueueFullError("database or disk is full")
-
-
 async def test_a_disk_that_does_not_keep_up_bounds_what_is_in_memory(open_journal: Open) -> None:
     """Beyond max_pending_bytes clients are told to slow down instead of filling the memory."""
     intake = intake_of(open_journal(), max_pending_bytes=1000)

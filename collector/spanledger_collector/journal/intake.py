@@ -6,7 +6,6 @@ Group commit: what arrives while one commit waits for its fsync shares the next 
 from __future__ import annotations
 
 import asyncio
-import time
 from collections.abc import Callable
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
@@ -17,9 +16,6 @@ from spanledger_collector.journal.entry import Request
 from spanledger_collector.journal.file import Journal
 from spanledger_collector.journal.keeping import Keeping, Wanted
 from spanledger_collector.receive.errors import QueueFullError
-
-_FULL_FOR_S = 10.0
-"""A disk that had no room says so for that long: clients that wait for readiness would never show that it is over."""
 
 
 @dataclass(slots=True, eq=False)
@@ -49,7 +45,6 @@ class Intake(Keeping):
         self._max_pending_bytes = max_pending_bytes
         self._pending: list[_Pending] = []
         self._pending_bytes = 0
-        self._full_until_s = 0.0
         self._thread = ThreadPoolExecutor(1, thread_name_prefix="journal")
         self._writing: asyncio.Task[None] | None = None
 
@@ -69,12 +64,12 @@ class Intake(Keeping):
 
     @property
     def has_room(self) -> bool:
-        """Whether a request that comes now would be taken: by the bounds, and as the disk was a moment ago."""
+        """Whether a request that comes now would be taken, as far as the bounds of the journal go."""
         try:
             self._journal.check_room(self._pending_bytes)
         except RetryableError:
             return False
-        return not self._journal.is_disk_short and time.monotonic() >= self._full_until_s
+        return True
 
     async def stop(self) -> None:
         """Write what was submitted, then end."""
@@ -96,7 +91,6 @@ class Intake(Keeping):
                 await loop.run_in_executor(self._thread, self._commit, [pending.request for pending in group])
             except Exception as failure:
                 error = failure
-            self._full_until_s = time.monotonic() + _FULL_FOR_S if isinstance(error, RetryableError) else 0.0
             for pending in group:
                 self._answer(pending, error)
         self._writing = None
