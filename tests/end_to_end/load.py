@@ -108,9 +108,7 @@ def _calls(number: int, padding: str, days_ago: int) -> bytes:
     return _request(number, spans, padding, days_ago)
 
 
-def _request(
-    number: int, spans: Sequence[tuple[int, int, str, dict[str, Any]]], padding: str, days_ago: int
-) -> bytes:
+def _request(number: int, spans: Sequence[tuple[int, int, str, dict[str, Any]]], padding: str, days_ago: int) -> bytes:
     request = ExportTraceServiceRequest()
     resource_spans = request.resource_spans.add()
     resource_spans.resource.attributes.append(KeyValue(key="service.name", value=AnyValue(string_value="app")))
