@@ -236,7 +236,7 @@ class Collector:
         return state_of(
             {
                 "listeners": lambda: "ok" if self._ready and self._otlp_servers.all_listen else "down",
-                "journal": lambda: "ok" if self._intake.has_room else "full",
+                "journal": lambda: "ok" if self._intake.has_room and self._journal.disk_has_room else "full",
                 "consumer": lambda: "ok" if self._consumer.is_alive else "dead",
                 "store": self._store_probe,
             }

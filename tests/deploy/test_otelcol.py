@@ -1,5 +1,8 @@
 """The configurations for the OpenTelemetry Collector: what they refer to is there."""
 
+import os
+import shutil
+import subprocess
 from pathlib import Path
 from typing import Any
 
@@ -25,6 +28,33 @@ def test_every_component_of_a_pipeline_is_declared_and_used(path: Path) -> None:
     for kind in ("receivers", "processors", "exporters"):
         named = {name for pipeline in pipelines.values() for name in pipeline.get(kind, ())}
         assert named == set(config.get(kind, ()))
+
+
+@pytest.mark.parametrize("path", CONFIGS, ids=lambda path: path.name)
+def test_a_stock_collector_takes_each_configuration(path: Path) -> None:
+    """Its own check passes, where there is an `otelcol` on the PATH."""
+    otelcol = shutil.which("otelcol")
+    if otelcol is None:
+        pytest.skip("there is no otelcol on the PATH to check the configurations with")
+    places = {"SPANLEDGER_URL": "http://127.0.0.1:5318", "OTHER_URL": "http://127.0.0.1:7318", "SPANLEDGER_TOKEN": "t"}
+    command = [otelcol, "validate", "--config", str(path)]
+    checked = subprocess.run(command, check=False, capture_output=True, text=True, env={**os.environ, **places})
+    assert checked.returncode == 0, checked.stderr
+
+
+def test_collectors_in_front_and_behind_fit_on_one_machine() -> None:
+    """No two of them listen on the same port, their own metrics included."""
+    before, behind = (
+        yaml.safe_load(next(path for path in CONFIGS if path.name == name).read_text("utf-8"))
+        for name in ("before.yaml", "behind.yaml")
+    )
+    assert not _endpoints(before) & _endpoints(behind)
+    (reader,) = behind["service"]["telemetry"]["metrics"]["readers"]
+    assert reader["pull"]["exporter"]["prometheus"]["port"] != 8888  # the default, which the one in front has
+
+
+def _endpoints(config: dict[str, Any]) -> set[str]:
+    return {protocol["endpoint"] for protocol in config["receivers"]["otlp"]["protocols"].values()}
 
 
 @pytest.mark.parametrize("name", ["before.yaml", "beside.yaml"])

@@ -20,6 +20,7 @@ from opentelemetry.proto.common.v1.common_pb2 import AnyValue, KeyValue
 from .conftest import Serving, environment, run
 
 _STARTED_AT_NS = time.time_ns() - 3600 * 10**9
+_DAY_NS = 86_400 * 10**9
 _client = httpx.Client(timeout=30, trust_env=False)
 _COUNT = """
 import json, sys
@@ -44,22 +45,54 @@ store = open_embedded(Path(sys.argv[1]) / "chdb")
 print(json.dumps({"traces": traces, "spans": spans, "calls": calls, "input_tokens": tokens}))
 store.close()
 """
+_ANSWERS = """
+import io, json, sys, time
+from pathlib import Path
+from spanledger_collector.export.roll_up import RollUps
+from spanledger_collector.export.store import open_embedded
+from spanledger_collector.query.library import find
+from spanledger_collector.query.render import render
+from spanledger_collector.query.run import StoreAsker
+store = open_embedded(Path(sys.argv[1]) / "chdb")
+built = "SELECT count() FROM rolled_day FINAL WHERE toUnixTimestamp64Micro(built) > 0"
+deadline = time.monotonic() + 120
+while store.query(built).rows[0][0] < int(sys.argv[2]):
+    assert time.monotonic() < deadline, "the days were not rolled up in time"
+    RollUps(store, usable_after_s=0).make()
+    time.sleep(0.2)
+answers = {}
+for name in sys.argv[3:]:
+    body = io.StringIO()
+    render(find(name), StoreAsker(store).ask(name, {"since": "30d"}), "jsonl", body)
+    answers[name] = sorted(body.getvalue().splitlines())
+print(json.dumps(answers))
+store.close()
+"""
 
 
-def requests_of(traces: int, padding: str = "") -> list[bytes]:
-    """For each trace a request with the agent's span and one with its two calls, as protobuf."""
-    return [body for number in range(traces) for body in (_agent(number, padding), _calls(number, padding))]
+def requests_of(traces: int, padding: str = "", closed_days: int = 0) -> list[bytes]:
+    """For each trace a request with the agent's span and one with its two calls, as protobuf.
+
+    They began an hour ago; with ``closed_days``, on so many days in turn, the last of them the day before yesterday.
+    """
+    days_ago = [number % closed_days + 2 if closed_days else 0 for number in range(traces)]
+    return [
+        body
+        for number, days in enumerate(days_ago)
+        for body in (_agent(number, padding, days), _calls(number, padding, days))
+    ]
 
 
-def _agent(number: int, padding: str) -> bytes:
+def _agent(number: int, padding: str, days_ago: int) -> bytes:
     return _request(
         number,
         [(1, 0, "invoke_agent", {"gen_ai.operation.name": "invoke_agent", "spanledger.task": f"T-{number}"})],
         padding,
+        days_ago,
     )
 
 
-def _calls(number: int, padding: str) -> bytes:
+def _calls(number: int, padding: str, days_ago: int) -> bytes:
     spans = []
     for call in (2, 3):
         attributes = {
@@ -72,16 +105,16 @@ def _calls(number: int, padding: str) -> bytes:
             "gen_ai.usage.output_tokens": 10 * call,
         }
         spans.append((call, 1, "chat gpt-4.1", attributes))
-    return _request(number, spans, padding)
+    return _request(number, spans, padding, days_ago)
 
 
-def _request(number: int, spans: Sequence[tuple[int, int, str, dict[str, Any]]], padding: str) -> bytes:
+def _request(number: int, spans: Sequence[tuple[int, int, str, dict[str, Any]]], padding: str, days_ago: int) -> bytes:
     request = ExportTraceServiceRequest()
     resource_spans = request.resource_spans.add()
     resource_spans.resource.attributes.append(KeyValue(key="service.name", value=AnyValue(string_value="app")))
     scope = resource_spans.scope_spans.add()
     for span_id, parent_id, name, attributes in spans:
-        began_ns = _STARTED_AT_NS + number * 10**7 + span_id * 10**6
+        began_ns = _STARTED_AT_NS - days_ago * _DAY_NS + number * 10**7 + span_id * 10**6
         span = scope.spans.add(
             trace_id=(number + 1).to_bytes(16, "big"),
             span_id=span_id.to_bytes(8, "big"),
@@ -156,9 +189,14 @@ def totals(data: Path) -> dict[str, int]:
     return _asked(data, _TOTALS)
 
 
-def _asked(data: Path, program: str) -> dict[str, int]:
+def answers(data: Path, questions: Sequence[str], rolled_up_days: int = 0) -> dict[str, list[str]]:
+    """Answers by question, lines of JSON in order, once so many days are rolled up; no collector may run."""
+    return _asked(data, _ANSWERS, str(rolled_up_days), *questions)
+
+
+def _asked(data: Path, program: str, *arguments: str) -> Any:
     ended = subprocess.run(
-        [sys.executable, "-c", program, str(data)], check=False, capture_output=True, env=environment()
+        [sys.executable, "-c", program, str(data), *arguments], check=False, capture_output=True, env=environment()
     )
     assert ended.returncode == 0, ended.stderr.decode()
     return json.loads(ended.stdout)

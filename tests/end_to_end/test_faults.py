@@ -23,6 +23,7 @@ from opentelemetry.proto.collector.trace.v1.trace_service_pb2_grpc import TraceS
 
 from .conftest import SPANLEDGER, Serving
 from .load import (
+    answers,
     counts,
     ledger_of_a_clean_run,
     ledger_of_api,
@@ -36,6 +37,8 @@ HINDERED = [sys.executable, str(Path(__file__).with_name("hindered_collector.py"
 Start = Callable[..., Serving]
 Rows = list[dict[str, Any]]
 MOST_TRACES = 600
+QUESTIONS = ("cost_per_task", "spend_by_agent", "spend_by_model", "spend_trend", "waste")
+"""Some of those that closed days answer from their roll-ups."""
 
 
 @pytest.fixture(scope="module")
@@ -66,6 +69,43 @@ def test_kill_nine_at_random_moments_under_load(
     # No collector runs: the question itself takes what the last one left in its journal.
     assert ledger_of_directory(data) == clean(len(bodies) // 2)
     assert counts(data) == {"spans": 90 * rounds, "facts": 90 * rounds, "traces": 30 * rounds}
+
+
+def test_roll_ups_of_a_killed_collector_are_those_of_a_clean_run(serve: Start, tmp_path: Path) -> None:
+    """Days are rolled up, written to again and rolled up again while collectors die: no answer differs by it.
+
+    The calls come first, so that the agents' spans, which name the tasks, rewrite every row of days that are rolled up.
+    The clean run answers from the calls themselves.
+    """
+    closed_days, chance = 3, random.Random(5)
+    bodies = requests_of(traces=90, closed_days=closed_days)
+    data = tmp_path / "data"
+    data.mkdir()
+    (data / "roll_up").touch()
+    runs = [serve(data, program=HINDERED)]
+    for number, part in enumerate((bodies[1::2], bodies[0::2])):
+        clients = threading.Thread(target=send_until_acknowledged, args=(part, lambda: runs[-1].http, number))
+        clients.start()
+        time.sleep(chance.uniform(0.05, 0.3))
+        _kill(runs[-1])
+        runs.append(serve(data, program=HINDERED))
+        clients.join()
+        wait_until(lambda: _rolled_up(data) >= closed_days)
+        (data / "rolled_up").unlink()
+        _kill(runs[-1])
+        runs.append(serve(data, program=HINDERED))
+    _kill(runs[-1])
+    (tmp_path / "clean").mkdir()
+    ledger_of_a_clean_run(bodies, tmp_path / "clean")
+    of_killed = answers(data, QUESTIONS, rolled_up_days=closed_days)
+    assert of_killed == answers(tmp_path / "clean" / "data", QUESTIONS)
+    assert len(of_killed["cost_per_task"]) == 90
+
+
+def _rolled_up(data: Path) -> int:
+    """How many days a hindered collector has rolled up since the file was there."""
+    made = data / "rolled_up"
+    return len(set(made.read_text().split())) if made.exists() else 0
 
 
 def test_a_store_that_refuses_costs_the_clients_nothing(

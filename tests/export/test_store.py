@@ -2,7 +2,10 @@
 
 from __future__ import annotations
 
+import errno
+import os
 import socket
+import stat
 import subprocess
 import sys
 from pathlib import Path
@@ -86,6 +89,32 @@ def test_a_data_directory_that_cannot_be_made_is_named(tmp_path: Path) -> None:
     (tmp_path / "file").write_text("")
     with pytest.raises(PermanentError, match="--data"):
         DataDirectory(tmp_path / "file" / "data").acquire()
+
+
+def test_a_directory_that_cannot_be_written_is_named_and_not_held(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """On a full disk the start ends with a clear error; with space again the same process gets in."""
+    directory = DataDirectory(tmp_path)
+    write = Path.write_text
+    monkeypatch.setattr(Path, "write_text", _find_no_space)
+    with pytest.raises(PermanentError, match=f"{tmp_path} cannot be used: No space left"):
+        directory.acquire()
+    monkeypatch.setattr(Path, "write_text", write)
+    directory.acquire()
+    directory.release()
+
+
+def _find_no_space(*_: object) -> None:
+    raise OSError(errno.ENOSPC, os.strerror(errno.ENOSPC))
+
+
+def test_nobody_else_looks_into_a_new_data_directory(tmp_path: Path) -> None:
+    """Spans, prompts where they are recorded, and the ledger are for the collector's user, whatever the umask."""
+    command = [sys.executable, "-m", "spanledger_collector", "status", "--data", str(tmp_path / "data")]
+    subprocess.run(command, check=True, capture_output=True, umask=0o022)
+    for folder in (tmp_path / "data", DataDirectory(tmp_path / "data").store_path):
+        assert stat.S_IMODE(folder.stat().st_mode) == 0o700
 
 
 def test_a_server_that_does_not_answer_is_tried_again_then_named_without_its_password(

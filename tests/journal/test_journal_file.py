@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 import os
 import subprocess
 import sys
@@ -91,6 +92,7 @@ def test_a_disk_that_is_nearly_full_is_left_what_is_to_stay_free(open_journal: O
     with pytest.raises(QueueFullError, match="min_free_bytes"):
         journal.append([request()])
     assert everything(journal) == []
+    assert not journal.disk_has_room
 
 
 def test_a_full_disk_refuses_keeps_all_that_was_taken_and_recovers(tmp_path: Path) -> None:
@@ -103,12 +105,14 @@ from spanledger_collector.receive.errors import QueueFullError
 resource.setrlimit(resource.RLIMIT_FSIZE, (4 << 20, 4 << 20))
 journal = Journal(Path({str(tmp_path / "journal.db")!r}), Bounds(1 << 40, 60, 0))
 taken = 0
+assert journal.disk_has_room
 try:
     while True:
         journal.append([Request("traces", 1, bytes([taken % 256]) * 100_000)])
         taken += 1
 except QueueFullError:
     pass
+assert not journal.disk_has_room
 entries = journal.read(max_spans=1 << 30, max_bytes=1 << 40)
 assert [e.request.body[0] for e in entries] == [n % 256 for n in range(taken)], len(entries)
 resource.setrlimit(resource.RLIMIT_FSIZE, (4 << 20, 4 << 20))
@@ -122,7 +126,9 @@ print(taken)
     try:
         assert journal.depth.entries == taken
         journal.remove(everything(journal))
+        journal._full_until_s = math.inf
         journal.append([request(b"again")])
+        assert journal.disk_has_room
         assert bodies(everything(journal)) == [b"again"]
     finally:
         journal.close()

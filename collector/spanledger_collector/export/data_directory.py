@@ -57,12 +57,10 @@ class DataDirectory:
             PermanentError: the directory cannot be made or written.
         """
         try:
-            self.path.mkdir(parents=True, exist_ok=True)
+            make_private(self.path)
             lock = (self.path / "lock").open("a")
         except OSError as error:
-            raise PermanentError(
-                f"the data directory {self.path} cannot be used: {error.strerror}; name another with --data"
-            ) from error
+            raise self._unusable(error) from error
         try:
             fcntl.flock(lock, fcntl.LOCK_EX | fcntl.LOCK_NB)
         except BlockingIOError:
@@ -73,13 +71,24 @@ class DataDirectory:
                 f"the data directory {self.path} is held by {who}; stop it, or name another with --data"
             ) from None
         self._lock = lock
-        self.announce(Holder.here())
+        try:
+            self.announce(Holder.here())
+        except PermanentError:
+            self.release()
+            raise
 
     def announce(self, holder: Holder) -> None:
-        """Tell the commands who holds the directory, and where it answers."""
+        """Tell the commands who holds the directory, and where it answers.
+
+        Raises:
+            PermanentError: the directory cannot be written.
+        """
         draft = self._holder_file.with_suffix(".new")
-        draft.write_text(json.dumps(asdict(holder)), "utf-8")
-        draft.replace(self._holder_file)
+        try:
+            draft.write_text(json.dumps(asdict(holder)), "utf-8")
+            draft.replace(self._holder_file)
+        except OSError as error:
+            raise self._unusable(error) from error
 
     def holder(self) -> Holder | None:
         """Who wrote last that it holds the directory; only meaningful while ``acquire`` is refused."""
@@ -94,3 +103,13 @@ class DataDirectory:
             self._holder_file.unlink(missing_ok=True)
             self._lock.close()
             self._lock = None
+
+    def _unusable(self, error: OSError) -> PermanentError:
+        return PermanentError(
+            f"the data directory {self.path} cannot be used: {error.strerror}; mend that, or name another with --data"
+        )
+
+
+def make_private(folder: Path) -> None:
+    """Make ``folder`` where there is none, for nobody else's eyes: the ledger and the spans are in it."""
+    folder.mkdir(mode=0o700, parents=True, exist_ok=True)

@@ -26,6 +26,7 @@ from clickhouse_connect.driver.exceptions import ClickHouseError, OperationalErr
 
 from spanledger_collector.errors import PermanentError, StoreUnavailableError
 from spanledger_collector.export.cluster import on_cluster
+from spanledger_collector.export.data_directory import make_private
 
 DATABASE = "spanledger"
 """Not `default`, which chDB lays over the file system."""
@@ -234,7 +235,7 @@ def sync_inserts(store: Store) -> None:
 
 def open_embedded(directory: Path) -> Store:
     """Open chDB in ``directory``. Only after any fork, and once per process: see ``data_directory`` for the lock."""
-    directory.mkdir(parents=True, exist_ok=True)
+    make_private(directory)
 
     def open_client() -> Client:
         # `path=`; the older `chdb_path=` is ignored with a warning and opens a store in memory.

@@ -25,6 +25,8 @@ _PAGE_BYTES = 32 * 1024
 """A request of a hundred spans is two pages; with the usual 4 KiB writing took four times as long."""
 _CHECKPOINT_BYTES = 16 * 1024 * 1024
 _FULL_RETRY_AFTER_S = 5.0
+_FULL_FOR_S = 10.0
+"""A disk that had no space is told of for that long: who waits for readiness would never find that it is over."""
 _NO_SPACE = (sqlite3.SQLITE_FULL, sqlite3.SQLITE_IOERR)
 """A full disk shows as FULL, a quota or a limit on the size of files as an input/output error."""
 _DAMAGED = (sqlite3.SQLITE_CORRUPT, sqlite3.SQLITE_NOTADB)
@@ -71,8 +73,9 @@ class Journal:
         self._bounds = bounds
         self._now_s = now_s
         self._lock = threading.Lock()
+        self._full_until_s = 0.0
         try:
-            path.parent.mkdir(parents=True, exist_ok=True)
+            path.parent.mkdir(mode=0o700, parents=True, exist_ok=True)
             # It holds what the spans hold: for nobody else's eyes.
             path.touch(mode=0o600)
             self._database = sqlite3.connect(path, timeout=0, isolation_level=None, check_same_thread=False)
@@ -122,8 +125,13 @@ class Journal:
                 (self.newest + number, at_ms, request.signal, request.spans, request.body)
                 for number, request in enumerate(requests, start=1)
             ]
-            with self._transaction():
-                self._database.executemany("INSERT INTO entry VALUES (?, ?, ?, ?, ?)", rows)
+            try:
+                with self._transaction():
+                    self._database.executemany("INSERT INTO entry VALUES (?, ?, ?, ?, ?)", rows)
+            except QueueFullError:
+                self._full_until_s = time.monotonic() + _FULL_FOR_S
+                raise
+            self._full_until_s = 0.0
             self.newest += len(rows)
             self._depth = self._depth.plus(requests, at_ms)
 
@@ -220,6 +228,11 @@ class Journal:
             return 0, Depth()
         # A number is never given twice, and what is outgoing has one.
         return max(newest, self.outbox.newest), Depth(*depth)
+
+    @property
+    def disk_has_room(self) -> bool:
+        """Whether more is free than is to stay free, and the last write, if it was a moment ago, found space."""
+        return not self.is_disk_short and time.monotonic() >= self._full_until_s
 
     @property
     def is_disk_short(self) -> bool:
