@@ -15,7 +15,7 @@ from libc.string cimport memcmp, memcpy
 
 from spanledger_collector.decode.buffer cimport write_hex
 from spanledger_collector.decode.compiled_attributes cimport Attribute, Shape, ValueType, value_of
-from spanledger_collector.decode.compiled_decoder cimport Emitter, FactReader, Scope, SpanView, Text
+from spanledger_collector.decode.compiled_span cimport Emitter, FactReader, Scope, SpanView, Text
 from spanledger_collector.decode.wire cimport Place
 
 from spanledger_collector.model import BILLABLE, COUNT_FIELDS, Fact
