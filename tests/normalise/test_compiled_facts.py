@@ -42,26 +42,19 @@ _SCOPES = st.sampled_from(["", "http", *sorted({scope for d in classify.DIALECTS
     st.sampled_from(["", "spanledger", "opentelemetry.util.genai", "pydantic-ai", "gcp.vertex.agent", "traceloop"])
 )
 _OPERATIONS = (
-    "chat",
-    "chat",
-    "chat",
-    "embeddings",
-    "execute_tool",
-    "invoke_agent",
-    "chat.completions",
-    " chat ",
-    "fetch_response",
-    "",
+    *("chat", "chat", "chat", "embeddings", "execute_tool", "invoke_agent"),
+    *("chat.completions", " chat ", "fetch_response", ""),
 )
+_TEXTS = (*_OPERATIONS, "openai", "gpt-4.1", "é", " ", "12", "1.5", "true", '{"a":1}', "x" * 70, "(merged tools)")
 _VALUES = (
-    st.sampled_from((*_OPERATIONS, "openai", "gpt-4.1", "é", " ", "12", "1.5", "true", '{"a":1}', "x" * 70, "(merged tools)"))
+    st.sampled_from(_TEXTS)
     | st.integers(-2, 40)
     | st.sampled_from((0, 2**40, 2**63 - 1))
     | st.floats()
     | st.booleans()
     | st.none()
     | st.sampled_from((b"raw", ["stop"], {"key": 1}))
-)  # fmt: skip
+)
 _USAGE = st.fixed_dictionaries(
     {"gen_ai.operation.name": st.sampled_from(_OPERATIONS)},
     optional={
