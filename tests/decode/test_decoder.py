@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import random
 from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
@@ -22,8 +21,6 @@ from spanledger_collector.model import Span
 from spanledger_collector.native import rows_of
 from spanledger_collector.normalise import name_tells, normalise, scope_tells
 from spanledger_collector.receive.files import read_requests
-
-from .scramble import REQUEST, scrambled
 
 CAPTURED = sorted((Path(__file__).parents[1] / "corpus").glob("*/traces-*"))
 COMPILED: Any = twin("decode.compiled_decoder")
@@ -159,50 +156,6 @@ def test_bytes_that_were_tampered_with_are_refused_or_decoded_alike(path: Path, 
     except DecodeError:
         return
     assert_same([request])
-
-
-@_OFTEN
-@given(st.sampled_from(CAPTURED) | _REQUESTS, st.integers(0, 2**32), st.sampled_from([0.0, 0.02, 0.2]))
-def test_bytes_that_nobody_should_write_are_read_as_protobuf_reads_them(
-    source: Path | ExportTraceServiceRequest, seed: int, rate: float
-) -> None:
-    """Fields out of order, said twice, unknown, of other wire types, in groups, with lengths and numbers too long."""
-    request = next(iter(read_requests(source))).body if isinstance(source, Path) else source
-    raw = scrambled(request.SerializeToString(), REQUEST, random.Random(seed), rate)
-    try:
-        request = ExportTraceServiceRequest.FromString(raw)
-    except DecodeError:
-        hold_up_against(raw)
-        return
-    if request.resource_spans:
-        _, rows = reference.decode([request])
-        assert repr(rows_of(DECODER.decode([raw]).block)) == repr(rows)
-
-
-@_OFTEN
-@given(st.sampled_from(CAPTURED), st.data())
-def test_hostile_bytes_break_nothing(path: Path, data: st.DataObject) -> None:
-    """Any byte may be any other, and the end may come anywhere: an error, or rows that are whole."""
-    content = bytearray(next(iter(read_requests(path))).body.SerializeToString())
-    for at, byte in data.draw(st.lists(st.tuples(st.integers(0, len(content) - 1), st.integers(0, 255)), max_size=6)):
-        content[at] = byte
-    hold_up_against(bytes(content[: data.draw(st.integers(0, len(content)))]))
-
-
-def hold_up_against(raw: bytes) -> None:
-    """Either the bytes are refused, or what is made of them is whole; and what follows is not touched by it."""
-    good = ExportTraceServiceRequest(
-        resource_spans=[{"scope_spans": [{"spans": [{"trace_id": b"t" * 16, "span_id": b"s" * 8, "name": "good"}]}]}]
-    ).SerializeToString()
-    try:
-        batch = DECODER.decode([good, raw, good])
-    except BadInputError:
-        batch = DECODER.decode([good, good])
-    rows = rows_of(batch.block)
-    assert len(rows) == batch.size >= 2
-    assert rows[0] == rows[-1] == rows_of(DECODER.decode([good]).block)[0]
-    for make in batch.plain.values():
-        make()
 
 
 @given(_pairs(_SCALARS), st.binary(max_size=6), st.integers(0, 40))
