@@ -211,6 +211,32 @@ def test_what_is_remembered_may_be_forgotten_at_any_time(monkeypatch: pytest.Mon
         assert_same([received.body for received in read_requests(path)])
 
 
+def test_more_names_and_values_than_can_be_remembered_change_nothing() -> None:
+    """Where all room for names, sets of names and values is taken, it is made anew between requests."""
+    for round_number in range(12):
+        spans = [
+            {
+                "trace_id": b"t" * 16,
+                "span_id": number.to_bytes(8, "big"),
+                "attributes": [
+                    KeyValue(key=f"{round_number}.{number}.{name}", value=AnyValue(bytes_value=b"%d" % (number * name)))
+                    for name in range(20)
+                ],
+            }
+            for number in range(100)
+        ]
+        assert_same([ExportTraceServiceRequest(resource_spans=[{"scope_spans": [{"spans": spans}]}])])
+    assert_same([received.body for path in CAPTURED[:3] for received in read_requests(path)])
+
+
+def test_what_is_very_long_is_taken_whole() -> None:
+    """A text of more than a column keeps room for, and a name that is longer than those that are remembered."""
+    for value in ("x" * 17_000_000, "short"):
+        attributes = [KeyValue(key="n" * 70_000, value=AnyValue(string_value=value))] * 2
+        span = {"trace_id": b"t" * 16, "span_id": b"s" * 8, "attributes": attributes}
+        assert_same([ExportTraceServiceRequest(resource_spans=[{"scope_spans": [{"spans": [span]}]}])])
+
+
 @pytest.mark.parametrize("broken", [b"\x0a\xff", b"\x12\x00", b"not a request"])
 def test_bytes_that_are_no_request_are_refused(broken: bytes) -> None:
     """Bytes of the journal that were damaged are an error, and never a batch with nothing in it."""
