@@ -5,7 +5,7 @@ BIN    := $(VENV)/bin
 DATA   ?= .data
 FUZZ_S ?= 600
 # What an installation compiles: a change of it needs a new one.
-SOURCES := $(shell find collector -name '*.pyx' -o -name '*.pxd')
+SOURCES := $(shell find collector -name '*.p[xy][dix]')
 
 .PHONY: run test test-sdks test-long lint format bench bench-instrument bench-merge bench-price bench-query fuzz dashboards chromium lock clean
 

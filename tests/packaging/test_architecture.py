@@ -84,7 +84,7 @@ def test_every_compiled_module_is_listed_and_may_be_missing() -> None:
 def test_a_compiled_stage_knows_the_stages_before_it_only() -> None:
     """What holds for Python holds for Cython: its imports, too, go one way."""
     order = ["receive", "journal", "decode", "normalise", "merge", "price", "export", "forward"]
-    for path in [*COLLECTOR.rglob("*.pyx"), *COLLECTOR.rglob("*.pxd")]:
+    for path in (path for stage in order for path in (COLLECTOR / stage).rglob("*.p[xy][dix]")):
         known = set(re.findall(r"^from spanledger_collector\.(\w+)", path.read_text(), re.MULTILINE)) & STAGES
         later = known - set(order[: order.index(path.parent.name) + 1])
         assert not later, f"{path.name} imports {later}"

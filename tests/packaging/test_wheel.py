@@ -17,6 +17,7 @@ import pytest
 ROOT = Path(__file__).parents[2]
 MODULES = [m["name"] for m in tomllib.loads((ROOT / "pyproject.toml").read_text())["tool"]["setuptools"]["ext-modules"]]
 """The compiled ones."""
+SOURCES = (".pyx", ".pxd", ".pxi")
 DECODER = "from spanledger_collector.decode import Decoder; print(Decoder.__module__)"
 CORPUS = ROOT / "tests" / "corpus"
 
@@ -111,7 +112,7 @@ def test_the_compiled_modules_ship_and_are_used(wheel: Path, installed: Path) ->
     names = zipfile.ZipFile(wheel).namelist()
     compiled = {name.split(".")[0].replace("/", ".") for name in names if name.endswith((".so", ".pyd"))}
     assert compiled == set(MODULES)
-    assert not [name for name in names if name.endswith((".pyx", ".pxd", ".c"))]
+    assert not [name for name in names if name.endswith((*SOURCES, ".c"))]
     assert run(installed, "-c", DECODER).stdout.strip() == "spanledger_collector.decode.compiled_decoder"
     pure = run(installed, "-c", f"import os; os.environ['SPANLEDGER_PURE'] = '1'; {DECODER}")
     assert pure.stdout.strip() == "spanledger_collector.decode.decoder"
@@ -136,7 +137,7 @@ def test_the_source_distribution_holds_what_is_compiled(source: Path, tmp_path: 
     (path,) = tmp_path.glob("*.tar.gz")
     with tarfile.open(path) as archive:
         packed = {name.partition("/")[2] for name in archive.getnames()}
-    needed = {*(ROOT / "collector").rglob("*.pyx"), *(ROOT / "collector").rglob("*.pxd")}
+    needed = [path for kind in SOURCES for path in (ROOT / "collector").rglob(f"*{kind}")]
     assert needed
     assert {path.relative_to(ROOT).as_posix() for path in needed} <= packed
 
