@@ -4,6 +4,8 @@ VENV   := .venv
 BIN    := $(VENV)/bin
 DATA   ?= .data
 FUZZ_S ?= 600
+# What an installation compiles: a change of it needs a new one.
+SOURCES := $(shell find collector -name '*.p[xy][dix]')
 
 .PHONY: run test test-sdks test-long lint format bench bench-instrument bench-merge bench-price bench-query fuzz dashboards chromium lock clean
 
@@ -76,13 +78,13 @@ $(BIN)/python:
 	@$(PYTHON) -c 'import sys; sys.exit(0 if sys.version_info >= (3, 11) else "spanledger needs Python 3.11 or newer; name one with: make PYTHON=python3.12 ...")'
 	@$(PYTHON) -m venv $(VENV)
 
-$(VENV)/.run: locks/run.txt pyproject.toml | $(BIN)/python
+$(VENV)/.run: locks/run.txt pyproject.toml $(SOURCES) | $(BIN)/python
 	@echo "installing spanledger into $(VENV) (once)"
 	@$(BIN)/python -m pip install --disable-pip-version-check -q --require-hashes --no-deps -r locks/run.txt
 	@$(BIN)/python -m pip install --disable-pip-version-check -q --no-deps --no-build-isolation -e .
 	@touch $@
 
-$(VENV)/.test: locks/test.txt pyproject.toml | $(BIN)/python
+$(VENV)/.test: locks/test.txt pyproject.toml $(SOURCES) | $(BIN)/python
 	@echo "installing spanledger and its test tools into $(VENV) (once)"
 	@$(BIN)/python -m pip install --disable-pip-version-check -q --require-hashes --no-deps -r locks/test.txt
 	@$(BIN)/python -m pip install --disable-pip-version-check -q --no-deps --no-build-isolation -e .
@@ -104,7 +106,7 @@ $(VENV)-bench/.ready: locks/bench.txt pyproject.toml
 	@$(VENV)-bench/bin/python -m pip install --disable-pip-version-check -q --no-deps --no-build-isolation -e .
 	@touch $@
 
-$(VENV)-fuzz/.ready: locks/fuzz.txt pyproject.toml
+$(VENV)-fuzz/.ready: locks/fuzz.txt pyproject.toml $(SOURCES)
 	@echo "installing the collector and atheris into $(VENV)-fuzz (once)"
 	@$(PYTHON) -m venv $(VENV)-fuzz
 	@$(VENV)-fuzz/bin/python -m pip install --disable-pip-version-check -q --require-hashes --no-deps -r locks/fuzz.txt

@@ -32,7 +32,7 @@ from spanledger_collector.export.store import Store, open_embedded
 from spanledger_collector.garbage import spare_collections
 from spanledger_collector.merge import LedgerRow
 from spanledger_collector.model import Fact
-from spanledger_collector.normalise import name_tells, scope_tells
+from spanledger_collector.normalise import fact_reader, name_tells, scope_tells
 from spanledger_collector.pipeline import Pipeline
 from spanledger_collector.price import Catalogue
 
@@ -65,10 +65,10 @@ def cpu_rate(run: Callable[[], object], spans: int) -> float:
 
 def stages(catalogue: Catalogue, kind: str, spans: int) -> None:
     """Our stages in this process, and what the store can do at most."""
-    sent = requests(kind, spans)
+    sent = [request.SerializeToString() for request in requests(kind, spans)]
     size = BATCH_SPANS // 100
     batches = [sent[at : at + size] for at in range(0, len(sent), size)]
-    decoder = Decoder(scope_tells, name_tells)
+    decoder = Decoder(scope_tells, name_tells, fact_reader())
     decoding = cpu_rate(lambda: [decoder.decode(batch) for batch in batches], spans)
     pipeline = Pipeline(NullLedger(), catalogue)
     pipeline.process(requests(kind, WARM_UP_SPANS, seed=2))

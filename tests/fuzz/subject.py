@@ -1,7 +1,7 @@
 """What is fuzzed: the three OTLP entrances and all that stands behind them, without sockets, and what must hold.
 
 Whatever the bytes: the answer is success or a refusal of the sender's own making, what was taken can be read again
-from the journal, both decoders make the same rows of it, and the store takes every span of it.
+from the journal, all decoders make the same rows and facts of it, and the store takes every span of it.
 """
 
 from __future__ import annotations
@@ -16,15 +16,19 @@ from pathlib import Path
 from typing import Any, Literal, get_args
 
 import grpc
+from google.protobuf.message import DecodeError
 from opentelemetry.proto.collector.trace.v1.trace_service_pb2 import ExportTraceServiceRequest
 
-from spanledger_collector.decode import Decoder, reference
+from spanledger_collector.compiled import twin
+from spanledger_collector.decode import decoder, reference
+from spanledger_collector.errors import BadInputError
 from spanledger_collector.export.ledger import Ledger
 from spanledger_collector.export.migrate import migrate
 from spanledger_collector.export.store import open_embedded
 from spanledger_collector.journal import Request
+from spanledger_collector.model import Fact, Span
 from spanledger_collector.native import rows_of
-from spanledger_collector.normalise import name_tells, scope_tells
+from spanledger_collector.normalise import fact_reader, name_tells, normalise, scope_tells
 from spanledger_collector.pipeline import LedgerRequest, Pipeline, leads_to_ledger
 from spanledger_collector.price import Catalogue
 from spanledger_collector.receive.connection import Connection
@@ -59,7 +63,10 @@ class Subject:
         self._over_grpc = {signal: _export(signal, entrance) for signal in SIGNALS}
         self._over_http = OtlpHandler(entrance, MAX_REQUEST_BYTES)
         self._loop = asyncio.new_event_loop()
-        self._decoder = Decoder(scope_tells, name_tells)
+        self._decoders: list[Any] = [decoder.Decoder(scope_tells, name_tells)]
+        compiled = twin("decode.compiled_decoder")
+        if compiled is not None:
+            self._decoders.append(compiled.Decoder(scope_tells, name_tells, fact_reader()))
         self._store = open_embedded(directory)
         migrate(self._store)
         self._pipeline = Pipeline(Ledger(self._store), Catalogue.load())
@@ -72,6 +79,8 @@ class Subject:
     def send(self, way: Way, signal: Signal, body: bytes, encoding: str = "") -> list[LedgerRequest]:
         """Send ``body``, hold the answer to what is promised, and give what was taken for the ledger."""
         self._submit.requests.clear()
+        if way != "json" and signal == "traces":
+            self.decode(body)
         if way == "grpc":
             assert self._send_over_grpc(signal, body) in (grpc.StatusCode.OK, grpc.StatusCode.INVALID_ARGUMENT)
         else:
@@ -83,12 +92,30 @@ class Subject:
         """Take requests through the pipeline; every span of them must be in the store, read as it was sent."""
         traces = [request for request in requests if isinstance(request, bytes)]
         spans, rows = reference.decode(map(ExportTraceServiceRequest.FromString, traces))
-        # As text, because a value that is no number is not equal to itself.
-        assert repr(rows_of(self._decoder.decode(traces).block)) == repr(rows)
+        for each in self._decoders:
+            batch = each.decode(traces)
+            # As text, because a value that is no number is not equal to itself.
+            assert repr(rows_of(batch.block)) == repr(rows)
+            assert sorted(map(repr, _facts([*batch.telling]) + batch.facts)) == sorted(map(repr, _facts(spans)))
         self._store.command("TRUNCATE TABLE otel_traces")
         self._pipeline.process(requests)
         found = self._store.query("SELECT TraceId, SpanId FROM otel_traces").rows
         assert set(found) == {(span.trace_id, span.span_id) for span in spans}
+
+    def decode(self, body: bytes) -> None:
+        """Give bytes to the decoders as they are: what protobuf reads is read alike, and nothing breaks a block."""
+        try:
+            request = ExportTraceServiceRequest.FromString(body)
+        except DecodeError:
+            request = None
+        for each in self._decoders:
+            try:
+                found = rows_of(each.decode([body]).block)
+            except BadInputError:
+                assert request is None or not request.resource_spans
+                continue
+            if request is not None:
+                assert repr(found) == repr(reference.decode([request])[1])
 
     def _kept(self, received: Received | CleanSpans) -> Iterator[LedgerRequest]:
         """What the journal gives to the pipeline."""
@@ -137,6 +164,10 @@ class _Transport(asyncio.Transport):
     def is_closing(self) -> bool:
         """It stays open."""
         return False
+
+
+def _facts(spans: list[Span]) -> list[Fact]:
+    return [fact for span in spans if (fact := normalise(span))]
 
 
 class _AbortedError(Exception):

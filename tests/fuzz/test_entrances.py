@@ -13,6 +13,7 @@ from hypothesis import strategies as st
 
 from .inputs import Arrival, regressions, seeds, unpack
 from .mutate import mutate
+from .scramble import REQUEST, scrambled
 from .subject import SIGNAL_NAMES, WAYS, Subject
 
 _OFTEN = settings(deadline=None, max_examples=150, suppress_health_check=list(HealthCheck))
@@ -74,6 +75,17 @@ def test_requests_with_some_of_their_fields_changed(
     for _ in range(times + 1):
         content = mutate(content, chance, changed)
     hold(subject, unpack(content))
+
+
+@_OFTEN
+@given(st.data(), st.integers(0, 2**32), st.sampled_from([0.005, 0.02, 0.1]))
+def test_requests_that_are_written_as_nobody_should(
+    subject: Subject, data: st.DataObject, seed: int, rate: float
+) -> None:
+    """Fields out of order, said twice, of another type, in groups or unknown, at the entrances and in the decoders."""
+    way, signal, body, _ = unpack(data.draw(st.sampled_from(all_seeds())))
+    if way != "json" and signal == "traces":
+        hold(subject, (way, signal, scrambled(body, REQUEST, random.Random(seed), rate), ""))
 
 
 @pytest.mark.parametrize("path", regressions(), ids=lambda path: path.stem)

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import ast
 import json
+import re
 import subprocess
 import sys
 import tomllib
@@ -68,6 +69,25 @@ def test_every_package_and_data_file_is_listed_to_ship() -> None:
     }
     assert found | {"spanledger_queries", "spanledger_schemas"} == set(setuptools["packages"])
     assert {path.suffix for path in (ROOT / "queries").iterdir() if path.is_file()} <= {".sql", ".py"}
+
+
+def test_every_compiled_module_is_listed_and_may_be_missing() -> None:
+    """A source that pyproject.toml does not list would never be built; one that must be built would need a compiler."""
+    modules = tomllib.loads((ROOT / "pyproject.toml").read_text())["tool"]["setuptools"]["ext-modules"]
+    sources = {path.relative_to(ROOT).as_posix() for path in COLLECTOR.rglob("*.pyx")}
+    assert {source for module in modules for source in module["sources"]} == sources
+    assert all(module["optional"] for module in modules)
+    for path in COLLECTOR.rglob("*.pyx"):
+        assert path.name.startswith("compiled_"), path
+
+
+def test_a_compiled_stage_knows_the_stages_before_it_only() -> None:
+    """What holds for Python holds for Cython: its imports, too, go one way."""
+    order = ["receive", "journal", "decode", "normalise", "merge", "price", "export", "forward"]
+    for path in (path for stage in order for path in (COLLECTOR / stage).rglob("*.p[xy][dix]")):
+        known = set(re.findall(r"^from spanledger_collector\.(\w+)", path.read_text(), re.MULTILINE)) & STAGES
+        later = known - set(order[: order.index(path.parent.name) + 1])
+        assert not later, f"{path.name} imports {later}"
 
 
 @pytest.mark.parametrize(

@@ -40,15 +40,17 @@ cdef inline uint8_t* write_varint(uint8_t* at, uint64_t number) noexcept nogil:
 
 cdef inline int put(Buffer* buffer, const void* content, size_t size) except -1:
     """Append bytes as they are."""
-    memcpy(reserve(buffer, size), content, size)
-    buffer.size += size
+    if size:
+        memcpy(reserve(buffer, size), content, size)
+        buffer.size += size
     return 0
 
 
 cdef inline int put_sized(Buffer* buffer, const void* content, size_t size) except -1:
     """Append a text: its length, then its bytes."""
     cdef uint8_t* at = write_varint(reserve(buffer, size + 10), size)
-    memcpy(at, content, size)
+    if size:
+        memcpy(at, content, size)
     buffer.size = <size_t>(at - buffer.data) + size
     return 0
 

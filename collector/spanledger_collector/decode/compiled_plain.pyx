@@ -115,9 +115,16 @@ cdef class PlainSpans:
 
     def among(self, places):
         """Those of ``places`` (a set or what has the keys of a dict) that are here."""
-        if len(places) <= self._size + len(self._more):
-            return [place for place in places if place in self]
-        return [place for place in self if place in places]
+        cdef set found = {place for place in self._more if place in places} if self._more else set()
+        cdef size_t number
+        if <size_t>len(places) <= self._size:
+            found.update([place for place in places if self._of(place)])
+            return found
+        for number in range(self._size):
+            place = self._place(number)
+            if place in places:
+                found.add(place)
+        return found
 
     def span(self, size_t number):
         """The span of this number."""

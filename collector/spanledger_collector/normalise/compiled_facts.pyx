@@ -1,22 +1,17 @@
 # cython: language_level=3, boundscheck=False, wraparound=False, cdivision=True
 """The compiled twin of ``classify`` for spans that a plan can read: facts from the bytes of attributes, without a span.
 
-What a plan does not foresee (counts that contradict each other, a call without usage, an exception among the events)
-is left to ``classify``, span by span.
+What a plan does not foresee (a call without usage, an exception among the events) is left to ``classify``, span by span.
 """
 
 from cpython.object cimport PyObject
 from cpython.ref cimport Py_DECREF, Py_INCREF
 from cpython.tuple cimport PyTuple_SET_ITEM
-from cpython.unicode cimport PyUnicode_DecodeASCII
-from libc.stdint cimport int64_t, uint8_t, uint64_t
-from libc.stdlib cimport calloc, free
-from libc.string cimport memcmp, memcpy
+from libc.stdint cimport int64_t
 
-from spanledger_collector.decode.buffer cimport write_hex
 from spanledger_collector.decode.compiled_attributes cimport Attribute, Shape, ValueType, value_of
-from spanledger_collector.decode.compiled_decoder cimport Emitter, FactReader, Scope, SpanView, Text
-from spanledger_collector.decode.wire cimport Place
+from spanledger_collector.decode.compiled_span cimport Emitter, FactReader, Scope, SpanView
+from spanledger_collector.normalise.compiled_texts cimport Texts
 
 from spanledger_collector.model import BILLABLE, COUNT_FIELDS, Fact
 from spanledger_collector.normalise.classify import (
@@ -25,19 +20,16 @@ from spanledger_collector.normalise.classify import (
 from spanledger_collector.normalise.plan import plan_of
 from spanledger_collector.normalise.providers import canonical_provider
 from spanledger_collector.normalise.semconv import kind_of
+from spanledger_collector.normalise.unread import unread_usage
+from spanledger_collector.normalise.usage import settle_totals
 from spanledger_collector.normalise.values import MAX_TOKENS, count, number, text, truth
 
 cdef extern from "Python.h":
     PyObject* PyTuple_GET_ITEM(object items, Py_ssize_t index)
     object PyType_GenericAlloc(type made, Py_ssize_t items)
-    object PyUnicode_New(Py_ssize_t size, Py_UCS4 highest)
-    void* PyUnicode_DATA(object text)
 
 cdef enum:
     MAX_FIELDS = 96
-    TEXT_SLOTS = 4096
-    MAX_TEXT_BYTES = 64
-    ID_SLOTS = 1024
     MAX_PLANS = 2000
 
 # What a step feeds that is no field of the fact.
@@ -77,19 +69,9 @@ cdef int OPERATION = _FIELDS["operation"], PROVIDER = _FIELDS["provider"]
 cdef int REQUEST_MODEL = _FIELDS["request_model"], RESPONSE_MODEL = _FIELDS["response_model"]
 cdef int STREAM = _FIELDS["stream"], TTFT_MS = _FIELDS["ttft_ms"]
 cdef int STATUS = _FIELDS["status"], ERROR_TYPE = _FIELDS["error_type"]
-cdef int ARGUMENTS_HASH = _FIELDS["tool_arguments_hash"]
+cdef int UNREAD = _FIELDS["unread_usage_attributes"], ARGUMENTS_HASH = _FIELDS["tool_arguments_hash"]
 cdef int INPUT = _FIELDS["input_tokens"], OUTPUT = _FIELDS["output_tokens"], REASONING = _FIELDS["reasoning_tokens"]
 cdef int CACHE_READ = _FIELDS["cache_read_tokens"], CACHE_WRITE = _FIELDS["cache_write_tokens"]
-
-ctypedef struct KnownText:
-    PyObject* text
-    size_t size
-    uint64_t hash
-
-ctypedef struct KnownId:
-    PyObject* text
-    uint8_t id[16]
-
 
 cdef inline object _at(object fact, int field):
     return <object>PyTuple_GET_ITEM(fact, field)
@@ -113,7 +95,7 @@ cdef inline int64_t _count_at(object fact, int field) except -2:
 cdef class _Plan:
     """A plan, laid out to be followed."""
 
-    cdef object dialect, trust, kind, readers
+    cdef object dialect, trust, kind, readers, suspects
     cdef int operation_at, error_type_at, size
     cdef int places[MAX_FIELDS]
     cdef int fields[MAX_FIELDS]
@@ -122,7 +104,7 @@ cdef class _Plan:
     cdef object operation, kind_of_operation, provider, model, canonical
 
     def __init__(self, plan):
-        self.dialect, self.trust, self.kind, self.operation_at, self.error_type_at, steps = plan
+        self.dialect, self.trust, self.kind, self.operation_at, self.error_type_at, steps, self.suspects = plan
         self.size = len(steps)
         self.readers = [step.read for step in steps]
         for index, step in enumerate(steps):
@@ -135,31 +117,11 @@ cdef class Normaliser(FactReader):
     """Reads facts of spans, and remembers plans and texts that repeat, each up to a bound."""
 
     cdef dict _plans
-    cdef KnownText* _texts
-    cdef KnownId* _ids
-    cdef uint64_t _seed
+    cdef Texts _texts
 
-    def __cinit__(self):
+    def __init__(self):
         self._plans = {}
-        self._texts = <KnownText*>calloc(TEXT_SLOTS, sizeof(KnownText))
-        self._ids = <KnownId*>calloc(ID_SLOTS, sizeof(KnownId))
-        if self._texts == NULL or self._ids == NULL:
-            raise MemoryError
-        # Differs from process to process: nobody can know which texts meet in one slot.
-        self._seed = <uint64_t>hash("texts")
-
-    def __dealloc__(self):
-        cdef size_t slot
-        if self._texts != NULL:
-            for slot in range(TEXT_SLOTS):
-                if self._texts[slot].text != NULL:
-                    Py_DECREF(<object>self._texts[slot].text)
-            free(self._texts)
-        if self._ids != NULL:
-            for slot in range(ID_SLOTS):
-                if self._ids[slot].text != NULL:
-                    Py_DECREF(<object>self._ids[slot].text)
-            free(self._ids)
+        self._texts = Texts()
 
     cdef object read(self, SpanView* span, Shape shape, Scope scope, Emitter emitter):
         """The fact of a span whose plan foresees all it says; else ``None``."""
@@ -185,12 +147,13 @@ cdef class Normaliser(FactReader):
         _set(fact, SCOPE, scope.name)
         _set(fact, DIALECT, plan.dialect)
         _set(fact, TRUST, plan.trust)
-        if not self._follow(plan, span, fact) or not self._judge(plan, span, emitter, fact):
+        self._follow(plan, span, fact)
+        if not self._judge(plan, span, emitter, fact):
             return None
-        _set(fact, TRACE_ID, self._id(&span.trace_id, True))
-        _set(fact, SPAN_ID, self._id(&span.span_id, False))
+        _set(fact, TRACE_ID, self._texts.id(&span.trace_id, True))
+        _set(fact, SPAN_ID, self._texts.id(&span.span_id, False))
         if span.parent_span_id.size:
-            _set(fact, PARENT, self._id(&span.parent_span_id, True))
+            _set(fact, PARENT, self._texts.id(&span.parent_span_id, True))
         return fact
 
     cdef object _plan(self, str scope, tuple names):
@@ -216,15 +179,15 @@ cdef class Normaliser(FactReader):
         attribute = span.attributes.items + plan.operation_at
         if attribute.type == ValueType.NOTHING or (attribute.type == ValueType.TEXT and attribute.size == 0):
             return plan.kind
-        operation = self._plain_text(attribute, True)
+        operation = self._texts.plain(attribute, True)
         if operation is None:
             return None
         if operation is not plan.operation:
             plan.operation, plan.kind_of_operation = operation, kind_of(operation)
         return plan.kind_of_operation
 
-    cdef bint _follow(self, _Plan plan, SpanView* span, object fact) except -1:
-        """Take what the attributes say into the fact; false where a rule is needed to make sense of it."""
+    cdef int _follow(self, _Plan plan, SpanView* span, object fact) except -1:
+        """Take what the attributes say into the fact."""
         cdef Attribute* attribute
         cdef Attribute* total = NULL
         cdef Attribute* first_token = NULL
@@ -259,7 +222,13 @@ cdef class Normaliser(FactReader):
                 _set(fact, field, "")
         elif arguments != NULL and not _at(fact, ARGUMENTS_HASH):
             _set(fact, ARGUMENTS_HASH, arguments_hash(value_of(arguments)))
-        return _adds_up(fact, -1 if total == NULL else _or_unknown(count(value_of(total))))
+        stated = None if total == NULL else count(value_of(total))
+        if not _adds_up(fact, -1 if stated is None else stated):
+            _settle(fact, stated)
+        if plan.suspects:
+            values = {name: value_of(span.attributes.items + <int>place) for place, name in plan.suspects}
+            _set(fact, UNREAD, unread_usage(values, values))
+        return 0
 
     cdef bint _judge(self, _Plan plan, SpanView* span, Emitter emitter, object fact) except -1:
         """Complete the fact by what holds for all; false where more than that is needed."""
@@ -302,7 +271,7 @@ cdef class Normaliser(FactReader):
     cdef object _value(self, Attribute* attribute, _Plan plan, int step):
         cdef int way = plan.kinds[step]
         if way <= READ_ID and attribute.type == ValueType.TEXT:
-            found = self._plain_text(attribute, way == READ_TEXT)
+            found = self._texts.plain(attribute, way == READ_TEXT)
             if found is not None:
                 return found
         elif way == READ_COUNT and attribute.type == ValueType.INTEGER:
@@ -310,66 +279,6 @@ cdef class Normaliser(FactReader):
         elif way == READ_TRUTH and attribute.type == ValueType.TRUTH:
             return attribute.integer != 0
         return plan.readers[step](value_of(attribute))
-
-    cdef object _plain_text(self, Attribute* attribute, bint repeats):
-        """A text that ``text`` leaves as it is; ``None`` for one that has to be looked at."""
-        cdef size_t index, size = attribute.size
-        cdef Place at = attribute.text
-        cdef uint64_t hashed = self._seed ^ size
-        cdef uint8_t any_byte = 0
-        cdef KnownText* known
-        if attribute.type != ValueType.TEXT or size == 0 or at[0] <= 32 or at[size - 1] <= 32:
-            return None
-        for index in range(size):
-            any_byte |= at[index]
-        if any_byte > 127:
-            return None
-        if not repeats or size > MAX_TEXT_BYTES:
-            return PyUnicode_DecodeASCII(<const char*>at, size, NULL)
-        for index in range(size):
-            hashed = (hashed ^ at[index]) * <uint64_t>0x100000001B3
-        hashed ^= hashed >> 32
-        known = self._texts + (hashed & (TEXT_SLOTS - 1))
-        if known.text != NULL:
-            if known.hash == hashed and known.size == size and memcmp(PyUnicode_DATA(<object>known.text), at, size) == 0:
-                return <object>known.text
-            Py_DECREF(<object>known.text)
-            known.text = NULL
-        made = PyUnicode_DecodeASCII(<const char*>at, size, NULL)
-        Py_INCREF(made)
-        known.text, known.size, known.hash = <PyObject*>made, size, hashed
-        return made
-
-    cdef object _id(self, Text* id, bint repeats):
-        """An id in hex; one object as long as spans of a trace, or of a parent, come together."""
-        cdef uint8_t padded[16]
-        cdef uint64_t hashed
-        cdef KnownId* known
-        memcpy(padded, id.at, id.size)
-        for index in range(id.size, 16):
-            padded[index] = 0
-        memcpy(&hashed, padded, 8)
-        hashed *= <uint64_t>0x9E3779B97F4A7C15
-        known = self._ids + (hashed >> 54)
-        if known.text != NULL and memcmp(known.id, padded, 16) == 0 and _is_sized(<object>known.text, 2 * id.size):
-            return <object>known.text
-        made = PyUnicode_New(2 * id.size, 127)
-        write_hex(<uint8_t*>PyUnicode_DATA(made), id.at, id.size)
-        if repeats:
-            if known.text != NULL:
-                Py_DECREF(<object>known.text)
-            Py_INCREF(made)
-            known.text = <PyObject*>made
-            memcpy(known.id, padded, 16)
-        return made
-
-
-cdef inline bint _is_sized(str text, size_t size):
-    return <size_t>len(text) == size
-
-
-cdef inline int64_t _or_unknown(object found) except -2:
-    return -1 if found is None else found
 
 
 cdef bint _adds_up(object fact, int64_t total) except -1:
@@ -382,6 +291,21 @@ cdef bint _adds_up(object fact, int64_t total) except -1:
     return not (
         output >= 0 and reasoning and (reasoning > output or total == max(plain, 0) + max(output, 0) + reasoning)
     )
+
+
+cdef int _settle(object fact, object total) except -1:
+    """Have the rules make sense of counts that do not add up."""
+    cdef dict counts = {}
+    cdef int field
+    for name in COUNT_FIELDS:
+        field = _FIELDS[name]
+        if _at(fact, field) is not None:
+            counts[name] = _at(fact, field)
+    settle_totals(counts, total)
+    for name, value in counts.items():
+        field = _FIELDS[name]
+        _set(fact, field, value)
+    return 0
 
 
 cdef bint _counts_something(object fact) except -1:

@@ -45,6 +45,8 @@ class Plan(NamedTuple):
     """Which attribute is the operation, as everywhere below; -1 where none is."""
     error_type_at: int
     steps: tuple[Step, ...]
+    suspects: tuple[tuple[int, str], ...]
+    """Attributes that look like usage and that nobody reads, by place and name."""
 
 
 def plan_of(scope: str, names: Names) -> Plan | None:
@@ -56,8 +58,6 @@ def plan_of(scope: str, names: Names) -> Plan | None:
     if not declared and not _conventional(dialect, names):
         return None
     shape = shape_of(dict.fromkeys(names), dialect)
-    if shape.unread:
-        return None
     places = {name: at for at, name in enumerate(names)}
     return Plan(
         dialect.name,
@@ -66,6 +66,7 @@ def plan_of(scope: str, names: Names) -> Plan | None:
         places.get(semconv.OPERATION, -1),
         places.get("error.type", -1),
         tuple(Step(places[name], field, _READERS[field]) for name, field in shape.fields if field in _READERS),
+        tuple((places[name], name) for name in shape.unread),
     )
 
 

@@ -48,3 +48,14 @@ cdef class Emitter:
 
 cdef class FactReader:
     cdef object read(self, SpanView* span, Shape shape, Scope scope, Emitter emitter)
+
+
+cdef class Sources:
+    cdef object _scope_tells
+    cdef dict _scopes
+    cdef dict _emitters
+    cdef Emitter emitter(self, Text* text)
+    cdef Scope scope(self, Text* text)
+
+
+cdef object span_of(SpanView* span, Scope scope, Emitter emitter)
