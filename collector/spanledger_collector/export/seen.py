@@ -62,19 +62,19 @@ class SeenKeys:
         """Those of which there may be facts."""
         if self._bits:
             return self._bits.having("t", trace_ids)  # type: ignore[no-any-return]
-        return [trace_id for trace_id in trace_ids if self._may_have(f"t{trace_id}")]
+        return [trace_id for trace_id in trace_ids if self.may_have(f"t{trace_id}")]
 
     def responses(self, response_ids: Iterable[str]) -> list[str]:
         """Those of which there may be facts."""
         if self._bits:
             return self._bits.having("r", response_ids)  # type: ignore[no-any-return]
-        return [response_id for response_id in response_ids if self._may_have(f"r{response_id}")]
+        return [response_id for response_id in response_ids if self.may_have(f"r{response_id}")]
 
     def windows(self, windows: Iterable[MatchWindow]) -> list[MatchWindow]:
         """Those that a fact may match."""
         if self._bits:
             return self._bits.windows(windows)  # type: ignore[no-any-return]
-        return [window for window in windows if self._may_match(window)]
+        return [window for window in windows if self.names(window)]
 
     def add(self, facts: Iterable[Fact], match_keys: Iterable[int]) -> None:
         """Remember facts and their match keys; before they are written, so that none is stored and not known."""
@@ -86,25 +86,27 @@ class SeenKeys:
             if fact.response_id:
                 self._add(f"r{fact.response_id}")
             if key:
-                name = _name(key, response_key(fact.response_id) != "")
-                numbers = _slices(fact.started_at_ns, fact.ended_at_ns)
-                for slice_name in [f"{name}{number}" for number in numbers] or (name,):
-                    self._add(slice_name)
+                for name in self.slices(fact, key):
+                    self._add(name)
 
-    def _may_match(self, window: MatchWindow) -> bool:
+    def slices(self, fact: Fact, key: int) -> list[str]:
+        """The names by which a call with this match key is remembered."""
+        name = _name(key, response_key(fact.response_id) != "")
+        return [f"{name}{number}" for number in _slices(fact.started_at_ns, fact.ended_at_ns)] or [name]
+
+    def names(self, window: MatchWindow) -> list[str]:
+        """The names by which what a window holds may be remembered; one that nothing has, where they are too many."""
         numbers = _slices(window.start_ns - CONTAINMENT_TOLERANCE_NS, window.end_ns + CONTAINMENT_TOLERANCE_NS)
         names = [_name(window.match_key, identified) for identified in ((False,) if window.unidentified else _BOTH)]
-        return (
-            not numbers
-            or any(map(self._may_have, names))
-            or any(self._may_have(f"{name}{number}") for name in names for number in numbers)
-        )
+        sliced = [f"{name}{number}" for name in names for number in numbers]
+        return [name for name in (*names, *sliced) if self.may_have(name)] if numbers else [""]
 
     def _add(self, name: str) -> None:
         position = crc32(name.encode()) >> _SPARE_BITS
         self._words[position // _WORD_BITS] |= 1 << position % _WORD_BITS
 
-    def _may_have(self, name: str) -> bool:
+    def may_have(self, name: str) -> bool:
+        """Whether a fact may be remembered by this name."""
         position = crc32(name.encode()) >> _SPARE_BITS
         return bool(self._words[position // _WORD_BITS] >> position % _WORD_BITS & 1)
 
