@@ -43,7 +43,6 @@ _WORDS_OF = (
 )
 _WORD = struct.Struct("<IQ")
 _BOTH = (False, True)
-_compiled = twin("export.compiled_seen")
 
 
 class SeenKeys:
@@ -53,7 +52,8 @@ class SeenKeys:
         """Begin with what ``store`` holds: some 0.1 s a million facts."""
         content = bytearray(_WORDS * _WORD_BITS // 8)
         self._words = memoryview(content).cast("Q")
-        self._bits = _compiled and _compiled.Bits(content, _SPARE_BITS, _SLICE_SHIFT, _MAX_SLICES)
+        compiled = twin("export.compiled_seen")
+        self._bits = compiled and compiled.Bits(content, _SPARE_BITS, _SLICE_SHIFT, _MAX_SLICES)
         for keys in _STORED_KEYS:
             for word, bits in _WORD.iter_unpack(store.query_raw(_WORDS_OF.format(keys), "RowBinary")):
                 self._words[word] |= bits
