@@ -45,13 +45,13 @@ def call(trace: int, span: int, response: int, start: int) -> Fact:
 
 CALLS = st.builds(call, st.integers(0, 4), st.integers(0, 99), st.integers(0, 4), st.integers(0, 5))
 STEPS = st.lists(
-    st.one_of(st.tuples(st.just("write"), st.lists(CALLS, max_size=4)), st.tuples(st.just("ask"), st.lists(CALLS))),
+    st.one_of(st.tuples(st.just("write"), st.lists(CALLS, max_size=9)), st.tuples(st.just("ask"), st.lists(CALLS))),
     max_size=20,
 )
 
 
 @settings(max_examples=150, deadline=None)
-@given(STEPS, st.sampled_from([0, 15_000, 40_000, 10**9]))
+@given(STEPS, st.sampled_from([0, 6_000, 15_000, 40_000, 10**9]))
 def test_what_is_kept_and_what_is_asked_are_together_what_is_stored(
     steps: list[tuple[str, list[Fact]]], kept_bytes: int
 ) -> None:
