@@ -50,7 +50,7 @@ STEPS = st.lists(
 )
 
 
-@settings(max_examples=150, deadline=None)
+@settings(max_examples=80, deadline=None)
 @given(STEPS, st.sampled_from([0, 6_000, 15_000, 40_000, 10**9]))
 def test_what_is_kept_and_what_is_asked_are_together_what_is_stored(
     steps: list[tuple[str, list[Fact]]], kept_bytes: int
