@@ -2,13 +2,14 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable
+from collections.abc import Iterable, Iterator
 from typing import Any
 
 import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
+from spanledger_collector import compiled
 from spanledger_collector.export.ledger import Ledger
 from spanledger_collector.export.recent import RecentFacts
 from spanledger_collector.export.seen import SeenKeys
@@ -50,10 +51,18 @@ STEPS = st.lists(
 )
 
 
-@settings(max_examples=80, deadline=None)
+@pytest.fixture(scope="module", params=["compiled", "pure"])
+def in_use(request: pytest.FixtureRequest) -> Iterator[str]:
+    """Which of the twins is to do the work."""
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr(compiled, "PURE", request.param == "pure")
+        yield request.param
+
+
+@settings(max_examples=60, deadline=None)
 @given(STEPS, st.sampled_from([0, 6_000, 15_000, 40_000, 10**9]))
 def test_what_is_kept_and_what_is_asked_are_together_what_is_stored(
-    steps: list[tuple[str, list[Fact]]], kept_bytes: int
+    in_use: str, steps: list[tuple[str, list[Fact]]], kept_bytes: int
 ) -> None:
     """By trace, response id and window, with room for none, few or all of the facts."""
     seen = SeenKeys(EmptyStore())  # type: ignore[arg-type]
@@ -65,7 +74,7 @@ def test_what_is_kept_and_what_is_asked_are_together_what_is_stored(
             recent.begin(facts, keys)
             seen.add(facts, keys)
             stored.update(facts)
-            recent.written(facts, keys, 300 * len(facts))
+            recent.written(facts, 300 * len(facts))
             continue
         traces, responses = {fact.trace_id for fact in facts}, {fact.response_id for fact in facts} - {""}
         windows = [MatchWindow(match_key(f), f.started_at_ns, f.ended_at_ns, f.response_id != "") for f in facts]

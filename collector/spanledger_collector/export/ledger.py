@@ -70,7 +70,7 @@ class Ledger:
         except BaseException:
             self._recent.forget()
             raise
-        self._recent.written(facts, match_keys, size_bytes)
+        self._recent.written(facts, size_bytes)
 
     def _insert(self, table: Table, rows: Collection[tuple[Any, ...]], *more: list[int]) -> int:
         """Returns how many bytes it took."""

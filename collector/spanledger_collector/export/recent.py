@@ -10,35 +10,38 @@ from __future__ import annotations
 from collections.abc import Collection, Iterable
 from itertools import chain
 
+from spanledger_collector.compiled import twin
 from spanledger_collector.export.seen import SeenKeys
 from spanledger_collector.merge.keys import response_key
 from spanledger_collector.merge.settle import MatchWindow
-from spanledger_collector.model import Fact
+from spanledger_collector.model import FACT_FIELDS, Fact
 
 KEPT_BYTES = 96 * 2**20
 """Near what the facts of one kind of key take at most, nearly all of them the same facts for each kind. Of a kind whose
 keys have filled half of it, those that were not asked for since the half before was full are let go."""
 _BYTES_A_FACT = 1_500
 """Without its texts."""
+_TRACE_ID, _RESPONSE_ID = FACT_FIELDS.index("trace_id"), FACT_FIELDS.index("response_id")
 
 
 class RecentFacts:
     """Facts that are in the store, by key. For one thread."""
 
     def __init__(self, seen: SeenKeys, kept_bytes: int = KEPT_BYTES) -> None:
+        compiled = twin("export.compiled_recent")
+        kept: type[Kept] = Kept if compiled is None else compiled.Kept
         self._seen = seen
-        self._traces = _Kept(kept_bytes)
-        self._responses = _Kept(kept_bytes)
-        self._matches = _Kept(kept_bytes)
+        self._traces, self._responses, self._matches = kept(kept_bytes), kept(kept_bytes), kept(kept_bytes)
         self._begun: tuple[set[str], set[str], set[str]] = (set(), set(), set())
+        self._matching: list[tuple[str, Fact]] = []
 
     def of_traces(self, trace_ids: Iterable[str]) -> tuple[list[Fact], list[str]]:
         """The facts of those traces that are kept, and the traces that are to be asked for."""
-        return _found(self._traces, self._seen.traces(trace_ids))
+        return self._traces.found(self._seen.traces(trace_ids))
 
     def of_responses(self, response_ids: Iterable[str]) -> tuple[list[Fact], list[str]]:
         """The same of response ids."""
-        return _found(self._responses, self._seen.responses(response_ids))
+        return self._responses.found(self._seen.responses(response_ids))
 
     def matching(self, windows: Iterable[MatchWindow]) -> tuple[list[Fact], list[MatchWindow]]:
         """The same of windows."""
@@ -54,49 +57,43 @@ class RecentFacts:
 
     def answered_traces(self, trace_ids: Iterable[str], facts: Iterable[Fact]) -> None:
         """Keep what the store answered: all facts of these traces."""
-        self._keep(self._traces, trace_ids, ((fact.trace_id, fact) for fact in facts))
+        _keep(self._traces, trace_ids, ((fact.trace_id, fact) for fact in facts))
 
     def answered_responses(self, response_ids: Iterable[str], facts: Iterable[Fact]) -> None:
         """The same of response ids."""
-        self._keep(self._responses, response_ids, ((fact.response_id, fact) for fact in facts))
+        _keep(self._responses, response_ids, ((fact.response_id, fact) for fact in facts))
 
     def begin(self, facts: Collection[Fact], match_keys: Collection[int]) -> None:
         """Before ``seen`` knows of facts that are about to be written: which of their keys are new with them."""
         traces = {fact.trace_id for fact in facts}
         responses = {fact.response_id for fact in facts if fact.response_id}
-        names = set(chain.from_iterable(self._names(fact, key) for fact, key in zip(facts, match_keys, strict=True)))
+        # Calls with an id are seldom asked for by their match keys.
+        self._matching = [
+            (name, fact)
+            for fact, key in zip(facts, match_keys, strict=True)
+            if key and not response_key(fact.response_id)
+            for name in self._seen.slices(fact, key)
+        ]
         self._begun = (
             traces.difference(self._seen.traces(traces)),
             responses.difference(self._seen.responses(responses)),
-            {name for name in names if not self._seen.may_have(name)},
+            {name for name in {name for name, _ in self._matching} if not self._seen.may_have(name)},
         )
 
-    def written(self, facts: Collection[Fact], match_keys: Collection[int], size_bytes: int) -> None:
-        """Keep facts that are stored now, ``size_bytes`` of text and numbers."""
-        weight = _BYTES_A_FACT + size_bytes // max(1, len(facts))
+    def written(self, facts: Collection[Fact], size_bytes: int) -> None:
+        """Keep the facts that were begun with: they are stored now, as ``size_bytes`` of text and numbers."""
+        weight_bytes = _BYTES_A_FACT + size_bytes // max(1, len(facts))
         traces, responses, names = self._begun
-        for fact, match_key in zip(facts, match_keys, strict=True):
-            self._traces.add(fact.trace_id, fact, weight, traces)
-            if fact.response_id:
-                self._responses.add(fact.response_id, fact, weight, responses)
-            for name in self._names(fact, match_key):
-                self._matches.add(name, fact, weight, names)
+        self._traces.add_by(_TRACE_ID, facts, weight_bytes, traces)
+        self._responses.add_by(_RESPONSE_ID, facts, weight_bytes, responses)
+        for name, fact in self._matching:
+            self._matches.add(name, fact, weight_bytes, names)
+        self._matching = []
 
     def forget(self) -> None:
         """Keep nothing: it is not known which facts are stored."""
         for kept in (self._traces, self._responses, self._matches):
             kept.clear()
-
-    def _names(self, fact: Fact, match_key: int) -> Collection[str]:
-        """The slices of time of a call without an id; those with one are seldom asked for by anything else."""
-        return self._seen.slices(fact, match_key) if match_key and not response_key(fact.response_id) else ()
-
-    def _keep(self, kept: _Kept, keys: Iterable[str], facts: Iterable[tuple[str, Fact]]) -> None:
-        for key in keys:
-            kept.begin(key)
-        for key, fact in facts:
-            weight = _BYTES_A_FACT + sum(len(value) for value in fact if type(value) is str)
-            kept.add(key, fact, weight, set())
 
 
 class _Facts(list[Fact]):
@@ -108,7 +105,7 @@ class _Facts(list[Fact]):
         self.size_bytes = 0
 
 
-class _Kept:
+class Kept:
     """Facts by key in two halves: the one in use, and the one before, which is let go when the other is full."""
 
     def __init__(self, limit_bytes: int) -> None:
@@ -116,11 +113,13 @@ class _Kept:
         self.clear()
 
     def clear(self) -> None:
+        """Let go of everything."""
         self._young: dict[str, _Facts] = {}
         self._old: dict[str, _Facts] = {}
         self._young_bytes = 0
 
     def get(self, key: str) -> _Facts | None:
+        """All facts of a key, or ``None`` where it is not kept."""
         found = self._young.get(key)
         if found is None and (found := self._old.get(key)) is not None:
             self._young[key] = found
@@ -128,6 +127,7 @@ class _Kept:
         return found
 
     def begin(self, key: str) -> _Facts:
+        """Keep a key that no fact has yet."""
         facts = self._young[key] = _Facts()
         return facts
 
@@ -147,19 +147,33 @@ class _Kept:
             self._young.pop(key, None)
             self._old.pop(key, None)
 
+    def add_by(self, field: int, facts: Iterable[Fact], weight_bytes: int, begun: set[str]) -> None:
+        """The same for each fact, whose key is its field of this number; one without a key is left out."""
+        for fact in facts:
+            key = str(fact[field])
+            if key:
+                self.add(key, fact, weight_bytes, begun)
+
+    def found(self, keys: Iterable[str]) -> tuple[list[Fact], list[str]]:
+        """The facts of those keys that are kept, and the other keys."""
+        facts: list[Fact] = []
+        others = []
+        for key in keys:
+            found = self.get(key)
+            if found is None:
+                others.append(key)
+            else:
+                facts.extend(found)
+        return facts, others
+
     def _weigh(self, more_bytes: int) -> None:
         self._young_bytes += more_bytes
         if self._young_bytes > self._half_bytes:
             self._old, self._young, self._young_bytes = self._young, {}, 0
 
 
-def _found(kept: _Kept, keys: Iterable[str]) -> tuple[list[Fact], list[str]]:
-    facts: list[Fact] = []
-    asked = []
+def _keep(kept: Kept, keys: Iterable[str], facts: Iterable[tuple[str, Fact]]) -> None:
     for key in keys:
-        found = kept.get(key)
-        if found is None:
-            asked.append(key)
-        else:
-            facts.extend(found)
-    return facts, asked
+        kept.begin(key)
+    for key, fact in facts:
+        kept.add(key, fact, _BYTES_A_FACT + sum(len(value) for value in fact if type(value) is str), set())
