@@ -168,9 +168,10 @@ def test_both_twins_have_seen_the_same(known: list[Fact], asked: list[Fact], lon
         with pytest.MonkeyPatch.context() as patch:
             patch.setattr(compiled, "PURE", aside)
             seen = SeenKeys(EmptyStore())  # type: ignore[arg-type]
-            seen.add(known, match_keys)
+            new = [seen.add(known, match_keys), seen.add(known, match_keys)]
             answers.append(
                 (
+                    new,
                     seen._words.tobytes(),
                     seen.traces([fact.trace_id for fact in asked]),
                     seen.responses([fact.response_id for fact in asked]),

@@ -71,10 +71,9 @@ def test_what_is_kept_and_what_is_asked_are_together_what_is_stored(
     for step, facts in steps:
         if step == "write":
             keys = [match_key(fact) for fact in facts]
-            recent.begin(facts, keys)
-            seen.add(facts, keys)
+            new = seen.add(facts, keys)
             stored.update(facts)
-            recent.written(facts, 300 * len(facts))
+            recent.written(facts, keys, new, 300 * len(facts))
             continue
         traces, responses = {fact.trace_id for fact in facts}, {fact.response_id for fact in facts} - {""}
         windows = [MatchWindow(match_key(f), f.started_at_ns, f.ended_at_ns, f.response_id != "") for f in facts]

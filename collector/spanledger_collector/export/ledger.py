@@ -63,14 +63,13 @@ class Ledger:
         if not self._seen or not self._recent:
             self._insert(FACTS, facts, match_keys, list(map(variant, facts)))
             return
-        self._recent.begin(facts, match_keys)
-        self._seen.add(facts, match_keys)
+        new = self._seen.add(facts, match_keys)
         try:
             size_bytes = self._insert(FACTS, facts, match_keys, list(map(variant, facts)))
         except BaseException:
             self._recent.forget()
             raise
-        self._recent.written(facts, size_bytes)
+        self._recent.written(facts, match_keys, new, size_bytes)
 
     def _insert(self, table: Table, rows: Collection[tuple[Any, ...]], *more: list[int]) -> int:
         """Returns how many bytes it took."""

@@ -11,7 +11,7 @@ from collections.abc import Collection, Iterable
 from itertools import chain
 
 from spanledger_collector.compiled import twin
-from spanledger_collector.export.seen import SeenKeys
+from spanledger_collector.export.seen import NewKeys, SeenKeys
 from spanledger_collector.merge.keys import response_key
 from spanledger_collector.merge.settle import MatchWindow
 from spanledger_collector.model import FACT_FIELDS, Fact
@@ -32,8 +32,6 @@ class RecentFacts:
         kept: type[Kept] = Kept if compiled is None else compiled.Kept
         self._seen = seen
         self._traces, self._responses, self._matches = kept(kept_bytes), kept(kept_bytes), kept(kept_bytes)
-        self._begun: tuple[set[str], set[str], set[str]] = (set(), set(), set())
-        self._matching: list[tuple[str, Fact]] = []
 
     def of_traces(self, trace_ids: Iterable[str]) -> tuple[list[Fact], list[str]]:
         """The facts of those traces that are kept, and the traces that are to be asked for."""
@@ -63,32 +61,16 @@ class RecentFacts:
         """The same of response ids."""
         _keep(self._responses, response_ids, ((fact.response_id, fact) for fact in facts))
 
-    def begin(self, facts: Collection[Fact], match_keys: Collection[int]) -> None:
-        """Before ``seen`` knows of facts that are about to be written: which of their keys are new with them."""
-        traces = {fact.trace_id for fact in facts}
-        responses = {fact.response_id for fact in facts if fact.response_id}
-        # Calls with an id are seldom asked for by their match keys.
-        self._matching = [
-            (name, fact)
-            for fact, key in zip(facts, match_keys, strict=True)
-            if key and not response_key(fact.response_id)
-            for name in self._seen.slices(fact, key)
-        ]
-        self._begun = (
-            traces.difference(self._seen.traces(traces)),
-            responses.difference(self._seen.responses(responses)),
-            {name for name in {name for name, _ in self._matching} if not self._seen.may_have(name)},
-        )
-
-    def written(self, facts: Collection[Fact], size_bytes: int) -> None:
-        """Keep the facts that were begun with: they are stored now, as ``size_bytes`` of text and numbers."""
+    def written(self, facts: Collection[Fact], match_keys: Collection[int], new: NewKeys, size_bytes: int) -> None:
+        """Keep facts that are stored now, as ``size_bytes`` of text and numbers; ``new`` are the keys they brought."""
         weight_bytes = _BYTES_A_FACT + size_bytes // max(1, len(facts))
-        traces, responses, names = self._begun
-        self._traces.add_by(_TRACE_ID, facts, weight_bytes, traces)
-        self._responses.add_by(_RESPONSE_ID, facts, weight_bytes, responses)
-        for name, fact in self._matching:
-            self._matches.add(name, fact, weight_bytes, names)
-        self._matching = []
+        self._traces.add_by(_TRACE_ID, facts, weight_bytes, new.traces)
+        self._responses.add_by(_RESPONSE_ID, facts, weight_bytes, new.responses)
+        for fact, key in zip(facts, match_keys, strict=True):
+            # Calls with an id are seldom asked for by their match keys.
+            if key and not response_key(fact.response_id):
+                for name in self._seen.slices(fact, key):
+                    self._matches.add(name, fact, weight_bytes, new.names)
 
     def forget(self) -> None:
         """Keep nothing: it is not known which facts are stored."""

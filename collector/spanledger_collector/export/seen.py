@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import struct
 from collections.abc import Iterable
+from typing import NamedTuple
 from zlib import crc32
 
 from spanledger_collector.compiled import twin
@@ -45,6 +46,15 @@ _WORD = struct.Struct("<IQ")
 _BOTH = (False, True)
 
 
+class NewKeys(NamedTuple):
+    """Keys that some facts were the first to have."""
+
+    traces: set[str]
+    responses: set[str]
+    names: set[str]
+    """Of calls without an id, as ``SeenKeys.slices`` has them."""
+
+
 class SeenKeys:
     """Says of keys whether a fact may have them. For one thread."""
 
@@ -76,18 +86,23 @@ class SeenKeys:
             return self._bits.windows(windows)  # type: ignore[no-any-return]
         return [window for window in windows if self.names(window)]
 
-    def add(self, facts: Iterable[Fact], match_keys: Iterable[int]) -> None:
-        """Remember facts and their match keys; before they are written, so that none is stored and not known."""
+    def add(self, facts: Iterable[Fact], match_keys: Iterable[int]) -> NewKeys:
+        """Remember facts and their match keys; before they are written, so that none is stored and not known.
+
+        Returns the keys that no fact had before these.
+        """
         if self._bits:
-            self._bits.add(facts, match_keys)
-            return
+            return NewKeys(*self._bits.add(facts, match_keys))
+        new = NewKeys(set(), set(), set())
         for fact, key in zip(facts, match_keys, strict=True):
-            self._add(f"t{fact.trace_id}")
-            if fact.response_id:
-                self._add(f"r{fact.response_id}")
+            if self._add(f"t{fact.trace_id}"):
+                new.traces.add(fact.trace_id)
+            if fact.response_id and self._add(f"r{fact.response_id}"):
+                new.responses.add(fact.response_id)
             if key:
-                for name in self.slices(fact, key):
-                    self._add(name)
+                names = [name for name in self.slices(fact, key) if self._add(name)]
+                new.names.update(() if response_key(fact.response_id) else names)
+        return new
 
     def slices(self, fact: Fact, key: int) -> list[str]:
         """The names by which a call with this match key is remembered."""
@@ -101,9 +116,13 @@ class SeenKeys:
         sliced = [f"{name}{number}" for name in names for number in numbers]
         return [name for name in (*names, *sliced) if self.may_have(name)] if numbers else [""]
 
-    def _add(self, name: str) -> None:
+    def _add(self, name: str) -> bool:
+        """Whether nothing is remembered by this name yet."""
+        if self.may_have(name):
+            return False
         position = crc32(name.encode()) >> _SPARE_BITS
         self._words[position // _WORD_BITS] |= 1 << position % _WORD_BITS
+        return True
 
     def may_have(self, name: str) -> bool:
         """Whether a fact may be remembered by this name."""
