@@ -22,7 +22,7 @@ from pathlib import Path
 
 import servers
 from merge import EmptyStore
-from traces import KINDS, requests
+from traces import KINDS, requests, spread
 
 from spanledger_collector.decode import Decoder
 from spanledger_collector.export.ledger import Ledger
@@ -81,6 +81,20 @@ def stages(catalogue: Catalogue, kind: str, spans: int) -> None:
         limit = cpu_rate(lambda: copy(store), spans)
         store.close()
     print(f"{kind:10}{decoding:>12,.0f}{pricing:>12,.0f}{storing:>12,.0f}{limit:>12,.0f}")
+
+
+def going_on(catalogue: Catalogue, spans: int) -> None:
+    """Traces that go on: what it costs to have some spans of each in every batch, beside whole traces at once."""
+    for batches in (1, 10):
+        sent = spread(spans, batches)
+        with tempfile.TemporaryDirectory() as folder:
+            store = open_embedded(Path(folder))
+            migrate(store)
+            pipeline = Pipeline(Ledger(store, SeenKeys(store)), catalogue)
+            pipeline.process(requests("genai", WARM_UP_SPANS, seed=2))
+            rate = cpu_rate(lambda: [pipeline.process(batch) for batch in sent], spans)  # noqa: B023
+            store.close()
+        print(f"genai, all traces over {batches:>2} batches, into chDB{rate:>10,.0f}")
 
 
 def copy(store: Store) -> None:
@@ -167,6 +181,7 @@ def main() -> None:
     print(f"{'spans':10}{'decode':>12}{'to price':>12}{'into chDB':>12}{'limit':>12}")
     for kind in KINDS:
         stages(catalogue, kind, spans)
+    going_on(catalogue, spans)
     print(
         "\nover HTTP, client on the same machine; spans per core-second of the collector, answered and settled a second"
     )

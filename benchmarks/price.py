@@ -3,8 +3,8 @@
     python benchmarks/price.py
 
 On one core. Microseconds per call are the best of five rounds in one process; both price the same usage at the same
-instant. The ledger is a million calls of 40 models in one embedded store; `SELECT sum` reads the same rows with FINAL.
-Takes about a minute.
+instant. A row is what the pipeline prices, by either twin of that. The ledger is a million calls of 40 models in one
+embedded store; `SELECT sum` reads the same rows with FINAL. Takes about a minute.
 """
 
 from __future__ import annotations
@@ -18,9 +18,13 @@ from pathlib import Path
 
 import genai_prices
 
+from spanledger_collector import compiled
 from spanledger_collector.export.migrate import migrate
+from spanledger_collector.export.records import CALLS
 from spanledger_collector.export.store import Store, open_embedded
+from spanledger_collector.model import Call
 from spanledger_collector.price import Catalogue, Usage
+from spanledger_collector.price.calls import priced
 from spanledger_collector.price.reprice import Interval, Repricer
 
 LEDGER_CALLS = 1_000_000
@@ -87,7 +91,7 @@ def price_one_call() -> None:
     started = time.perf_counter()
     catalogue = Catalogue.load()
     print(f"catalogue loaded in {time.perf_counter() - started:.2f} s, {len(list(catalogue.cards()))} cards")
-    print(f"{'case':22} {'ours us':>8} {'genai us':>9} {'ratio':>7}")
+    print(f"{'case':22} {'ours us':>8} {'genai us':>9} {'ratio':>7} {'a row us, pure / compiled':>26}")
     for name, (provider, model, tier), usage, raw, context in CASES:
         models = (model, model)
         ours = microseconds(lambda: catalogue.price(provider, models, AT_NS, usage, tier), 50_000)  # noqa: B023
@@ -102,9 +106,28 @@ def price_one_call() -> None:
             ),
             1_000,
         )
-        print(f"{name:22} {ours:8.2f} {theirs:9.1f} {theirs / ours:6.0f}x")
+        call = row((provider, model, tier), usage)
+        pure, compiled_too = both_twins(lambda: priced(call, catalogue))  # noqa: B023
+        print(f"{name:22} {ours:8.2f} {theirs:9.1f} {theirs / ours:6.0f}x {f'{pure:.2f} / {compiled_too:.2f}':>26}")
     unknown = microseconds(lambda: catalogue.price("openrouter", ("acme/no-such",), AT_NS, usage), 50_000)
     print(f"{'unknown model':22} {unknown:8.2f}")
+
+
+def row(named: tuple[str, str, str], usage: Usage) -> Call:
+    """A row of the ledger with this usage, not priced yet."""
+    empty = {name: column.empty for name, column in zip(Call._fields, CALLS.columns.values(), strict=False)}
+    provider, model, tier = named
+    counts = {name: count for name, count in usage._asdict().items() if count}
+    call = Call(**empty)._replace(kind="llm", usage_status="reported", started_at_ns=AT_NS, **counts)
+    return call._replace(provider=provider, request_model=model, response_model=model, service_tier=tier)
+
+
+def both_twins(call: Callable[[], object]) -> tuple[float, float]:
+    """What the pure twins take, and those in use."""
+    built, compiled.PURE = compiled.PURE, True
+    pure = microseconds(call, 50_000)
+    compiled.PURE = built
+    return pure, microseconds(call, 50_000)
 
 
 def reprice_a_ledger() -> None:

@@ -3,13 +3,14 @@
 from __future__ import annotations
 
 import random
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 
 from opentelemetry.proto.collector.trace.v1.trace_service_pb2 import ExportTraceServiceRequest
 from opentelemetry.proto.trace.v1.trace_pb2 import Span
 
 START_NS = 1_795_000_000_000_000_000
 SPANS_PER_REQUEST = 100
+SPANS_PER_TRACE = 20
 
 
 KINDS = ("plain", "genai", "content")
@@ -25,14 +26,33 @@ def requests(
     """
     chance = random.Random(seed)
     source = _plain(chance) if kind == "plain" else _genai(chance, CONTENT_CHARACTERS if kind == "content" else 0)
+    count = -(-spans // spans_per_request) * spans_per_request
+    return _requests([next(source) for _ in range(count)], kind, spans_per_request)
+
+
+def spread(spans: int, batches: int, seed: int = 1) -> list[list[ExportTraceServiceRequest]]:
+    """``genai`` spans of traces that all run at the same time, so that each of ``batches`` has some spans of each.
+
+    Children first, as they end first, and the agents' own spans in the last.
+    """
+    source = _genai(random.Random(seed), 0)
+    traces = [[next(source) for _ in range(SPANS_PER_TRACE)] for _ in range(spans // SPANS_PER_TRACE)]
+    share = SPANS_PER_TRACE // batches
+    return [
+        _requests([span for trace in traces for span in trace[at : at + share]], "genai", SPANS_PER_REQUEST)
+        for at in range(0, SPANS_PER_TRACE, share)
+    ]
+
+
+def _requests(spans: Sequence[Span], kind: str, spans_per_request: int) -> list[ExportTraceServiceRequest]:
     made = []
-    for _ in range(-(-spans // spans_per_request)):
+    for start in range(0, len(spans), spans_per_request):
         request = ExportTraceServiceRequest()
         resource_spans = request.resource_spans.add()
         _set(resource_spans.resource.attributes, {"service.name": "fleet", "service.instance.id": "i-1"})
         scope_spans = resource_spans.scope_spans.add()
         scope_spans.scope.name = "http" if kind == "plain" else "opentelemetry.instrumentation.genai.openai"
-        scope_spans.spans.extend(next(source) for _ in range(spans_per_request))
+        scope_spans.spans.extend(spans[start : start + spans_per_request])
         made.append(request)
     return made
 

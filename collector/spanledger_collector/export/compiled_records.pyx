@@ -10,6 +10,8 @@ from libc.stdint cimport uint64_t
 from libc.stdlib cimport calloc, free, realloc
 from libc.string cimport memcpy, memset
 
+from decimal import Decimal
+
 from spanledger_collector.native import sized, varint
 
 cdef extern from "Python.h":
@@ -18,9 +20,6 @@ cdef extern from "Python.h":
     long long PyLong_AsLongLong(object number) except? -1
     double PyFloat_AsDouble(object number) except? -1.0
     object PyBytes_FromStringAndSize(const char *content, Py_ssize_t size)
-    object PySequence_Fast(object items, const char *otherwise)
-    Py_ssize_t PySequence_Fast_GET_SIZE(object items)
-    object PySequence_Fast_GET_ITEM_borrowed "PySequence_Fast_GET_ITEM"(object items, Py_ssize_t number)
 
 cdef extern from *:
     """
@@ -51,6 +50,8 @@ _WRITING = {
     "Nullable(Decimal(18, 12))": NULLABLE_MONEY,
 }
 
+cdef object _Decimal = Decimal
+cdef object _PICO = Decimal(12)
 cdef Py_ssize_t _ROWS_AT_A_TIME = 128
 """So many rows stay in the processor's cache while they are gone through column by column."""
 
@@ -152,7 +153,9 @@ cdef class Layout:
                 real = 0
             memcpy(&bits, &real, 8)
         elif column.writing == NULLABLE_MONEY:
-            bits = <uint64_t>PyLong_AsLongLong(self._pico_usd(value))
+            # A Decimal is what it is nearly always; the same as `_pico_usd` does with it.
+            pico_usd = int(value.scaleb(_PICO)) if type(value) is _Decimal else self._pico_usd(value)
+            bits = <uint64_t>PyLong_AsLongLong(pico_usd)
         else:
             return _put_bool(column, value, row, count)
         if column.data == NULL:

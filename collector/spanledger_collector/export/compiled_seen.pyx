@@ -10,43 +10,14 @@ from spanledger_collector.merge.keys import response_key
 from spanledger_collector.merge.settle import MatchWindow
 from spanledger_collector.model import FACT_FIELDS
 
+include "../checksum.pxi"
+
 cdef extern from "Python.h":
     const char* PyUnicode_AsUTF8AndSize(object text, Py_ssize_t *size) except NULL
     unsigned long long PyLong_AsUnsignedLongLong(object number) except? 18446744073709551615ULL
 
 cdef extern from *:
     """
-    #include <stdint.h>
-    #include <string.h>
-
-    /* The checksum of zlib and of ClickHouse, eight bytes at a time. */
-    static uint32_t spl_crc_of[8][256];
-
-    static void spl_crc_ready(void) {
-        for (uint32_t byte = 0; byte < 256; byte++) {
-            uint32_t crc = byte;
-            for (int bit = 0; bit < 8; bit++) crc = crc & 1 ? 0xEDB88320u ^ crc >> 1 : crc >> 1;
-            spl_crc_of[0][byte] = crc;
-        }
-        for (int ahead = 1; ahead < 8; ahead++)
-            for (int byte = 0; byte < 256; byte++) {
-                uint32_t crc = spl_crc_of[ahead - 1][byte];
-                spl_crc_of[ahead][byte] = spl_crc_of[0][crc & 255] ^ crc >> 8;
-            }
-    }
-
-    static uint32_t spl_crc(uint32_t crc, const char *text, size_t size) {
-        const unsigned char *at = (const unsigned char *)text;
-        for (; size >= 8; size -= 8, at += 8) {
-            uint32_t low = crc ^ ((uint32_t)at[0] | (uint32_t)at[1] << 8 | (uint32_t)at[2] << 16 | (uint32_t)at[3] << 24);
-            crc = spl_crc_of[7][low & 255] ^ spl_crc_of[6][low >> 8 & 255] ^ spl_crc_of[5][low >> 16 & 255]
-                ^ spl_crc_of[4][low >> 24] ^ spl_crc_of[3][at[4]] ^ spl_crc_of[2][at[5]] ^ spl_crc_of[1][at[6]]
-                ^ spl_crc_of[0][at[7]];
-        }
-        for (; size; size--) crc = spl_crc_of[0][(crc ^ *at++) & 255] ^ crc >> 8;
-        return crc;
-    }
-
     static uint32_t spl_crc_digits(uint32_t crc, int64_t number) {
         char digits[24];
         int at = 24;
@@ -65,8 +36,6 @@ cdef extern from *:
         return spl_crc(0xFFFFFFFFu, name + at, 24 - at);
     }
     """
-    void crc_ready "spl_crc_ready"() noexcept nogil
-    uint32_t crc_of "spl_crc"(uint32_t crc, const char *text, size_t size) noexcept nogil
     uint32_t crc_of_digits "spl_crc_digits"(uint32_t crc, int64_t number) noexcept nogil
     uint32_t crc_of_key "spl_crc_key"(char letter, uint64_t key) noexcept nogil
 
@@ -80,7 +49,6 @@ cdef int _START_NS = MatchWindow._fields.index("start_ns")
 cdef int _END_NS = MatchWindow._fields.index("end_ns")
 cdef int _UNIDENTIFIED = MatchWindow._fields.index("unidentified")
 cdef object _TOLERANCE_NS = CONTAINMENT_TOLERANCE_NS
-crc_ready()
 
 
 cdef class Bits:
@@ -116,32 +84,39 @@ cdef class Bits:
         return [window for window in windows if self._may_match(window)]
 
     def add(self, facts, match_keys):
-        """Remember the keys of facts."""
+        """Remember the keys of facts; returns the traces, responses and names that are new."""
         cdef Py_ssize_t size = 0
         cdef const char *text
-        cdef object fact, key, response_id
+        cdef object fact, key, response_id, trace_id
+        cdef set new_traces = set(), new_responses = set(), new_names = set()
         for fact, key in zip(facts, match_keys, strict=True):
             if not isinstance(fact, tuple) or PyTuple_GET_SIZE(fact) != _FIELDS:
                 raise TypeError("a fact is wanted")
-            text = PyUnicode_AsUTF8AndSize(<object>PyTuple_GET_ITEM(fact, _TRACE_ID), &size)
-            self._set(crc_of(crc_of(0xFFFFFFFFu, b"t", 1), text, size))
+            trace_id = <object>PyTuple_GET_ITEM(fact, _TRACE_ID)
+            text = PyUnicode_AsUTF8AndSize(trace_id, &size)
+            if self._set(crc_of(crc_of(0xFFFFFFFFu, b"t", 1), text, size)):
+                new_traces.add(trace_id)
             response_id = <object>PyTuple_GET_ITEM(fact, _RESPONSE_ID)
             if response_id:
                 text = PyUnicode_AsUTF8AndSize(response_id, &size)
-                self._set(crc_of(crc_of(0xFFFFFFFFu, b"r", 1), text, size))
+                if self._set(crc_of(crc_of(0xFFFFFFFFu, b"r", 1), text, size)):
+                    new_responses.add(response_id)
             if key:
-                self._add_call(fact, PyLong_AsUnsignedLongLong(key), b"i" if response_key(response_id) else b"m")
+                self._add_call(fact, PyLong_AsUnsignedLongLong(key), bool(response_key(response_id)), new_names)
+        return new_traces, new_responses, new_names
 
-    cdef int _add_call(self, object fact, uint64_t key, const char *letter) except -1:
+    cdef int _add_call(self, object fact, uint64_t key, bint is_identified, set new_names) except -1:
         cdef int64_t first = <object>PyTuple_GET_ITEM(fact, _STARTED_AT_NS) >> self._slice_shift
         cdef int64_t last = <object>PyTuple_GET_ITEM(fact, _ENDED_AT_NS) >> self._slice_shift
-        cdef uint32_t begun = crc_of_key(letter[0], key)
+        cdef uint32_t begun = crc_of_key(c"i" if is_identified else c"m", key)
         cdef int64_t number
         if last - first >= self._max_slices or last < first:
-            self._set(begun)
+            if self._set(begun) and not is_identified:
+                new_names.add(f"m{key}/")
             return 0
         for number in range(first, last + 1):
-            self._set(crc_of_digits(begun, number))
+            if self._set(crc_of_digits(begun, number)) and not is_identified:
+                new_names.add(f"m{key}/{number}")
         return 0
 
     cdef bint _may_match(self, object window) except -1:
@@ -169,6 +144,10 @@ cdef class Bits:
         cdef uint32_t position = ~crc >> self._spare_bits
         return self._words[position // 64] >> (position % 64) & 1
 
-    cdef inline void _set(self, uint32_t crc) noexcept:
+    cdef inline bint _set(self, uint32_t crc) noexcept:
+        """Whether it was not set before."""
         cdef uint32_t position = ~crc >> self._spare_bits
-        self._words[position // 64] |= <uint64_t>1 << (position % 64)
+        cdef uint64_t bit = <uint64_t>1 << (position % 64)
+        cdef bint is_new = not self._words[position // 64] & bit
+        self._words[position // 64] |= bit
+        return is_new

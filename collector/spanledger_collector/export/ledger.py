@@ -6,6 +6,7 @@ from collections.abc import Collection, Iterable, Iterator
 from itertools import islice
 from typing import Any
 
+from spanledger_collector.export.recent import RecentFacts
 from spanledger_collector.export.records import CALLS, FACTS, Table, column_name
 from spanledger_collector.export.seen import SeenKeys
 from spanledger_collector.export.store import Store
@@ -37,6 +38,7 @@ class Ledger:
         """``seen`` spares questions; it is to be left out where others write to the store."""
         self._store = store
         self._seen = seen
+        self._recent = RecentFacts(seen) if seen else None
         self._rolled_days = RolledDays(store)
 
     def write_spans(self, blocks: bytes) -> None:
@@ -58,31 +60,48 @@ class Ledger:
     def write_facts(self, facts: Collection[Fact]) -> None:
         """Insert facts; one that is there already stays one."""
         match_keys = list(map(match_key, facts))
-        if self._seen:
-            self._seen.add(facts, match_keys)
-        self._insert(FACTS, facts, match_keys, list(map(variant, facts)))
+        if not self._seen or not self._recent:
+            self._insert(FACTS, facts, match_keys, list(map(variant, facts)))
+            return
+        new = self._seen.add(facts, match_keys)
+        try:
+            size_bytes = self._insert(FACTS, facts, match_keys, list(map(variant, facts)))
+        except BaseException:
+            self._recent.forget()
+            raise
+        self._recent.written(facts, match_keys, new, size_bytes)
 
-    def _insert(self, table: Table, rows: Collection[tuple[Any, ...]], *more: list[int]) -> None:
-        if rows:
-            columns, block = table.block(rows, *more)
-            self._store.insert_native(table.name, block, columns)
+    def _insert(self, table: Table, rows: Collection[tuple[Any, ...]], *more: list[int]) -> int:
+        """Returns how many bytes it took."""
+        if not rows:
+            return 0
+        columns, block = table.block(rows, *more)
+        self._store.insert_native(table.name, block, columns)
+        return len(block)
 
-    def facts_of_traces(self, trace_ids: Collection[str]) -> Iterator[Fact]:
+    def facts_of_traces(self, trace_ids: Collection[str]) -> list[Fact]:
         """See ``FactStore``."""
-        if self._seen:
-            trace_ids = self._seen.traces(trace_ids)
-        return self._facts_in("trace_id IN {ids:Array(String)}", trace_ids)
+        if not self._recent:
+            return self._facts_of("trace_id", trace_ids)
+        facts, asked = self._recent.of_traces(trace_ids)
+        answered = self._facts_of("trace_id", asked)
+        self._recent.answered_traces(asked, answered)
+        return facts + answered
 
-    def facts_of_responses(self, response_ids: Collection[str]) -> Iterator[Fact]:
+    def facts_of_responses(self, response_ids: Collection[str]) -> list[Fact]:
         """See ``FactStore``."""
-        if self._seen:
-            response_ids = self._seen.responses(response_ids)
-        return self._facts_in("response_id IN {ids:Array(String)}", response_ids)
+        if not self._recent:
+            return self._facts_of("response_id", response_ids)
+        facts, asked = self._recent.of_responses(response_ids)
+        answered = self._facts_of("response_id", asked)
+        self._recent.answered_responses(asked, answered)
+        return facts + answered
 
     def facts_matching(self, windows: Collection[MatchWindow]) -> Iterator[Fact]:
         """See ``FactStore``."""
-        if self._seen:
-            windows = self._seen.windows(windows)
+        if self._recent:
+            facts, windows = self._recent.matching(windows)
+            yield from facts
         if not windows:
             return
         by_key: dict[int, list[MatchWindow]] = {}
@@ -125,6 +144,9 @@ class Ledger:
             {"limit": limit, "days": _PARENTS_AWAITED_DAYS},
         )
         return [(trace_id, span_id) for trace_id, span_id in reversed(answer.rows)]
+
+    def _facts_of(self, column: str, ids: Collection[str]) -> list[Fact]:
+        return list(self._facts_in(f"{column} IN {{ids:Array(String)}}", ids))
 
     def _facts_in(self, condition: str, ids: Iterable[Any]) -> Iterator[Fact]:
         for some in _portions(ids, _IDS_PER_QUERY):

@@ -18,7 +18,6 @@ from spanledger_collector.native import block, numbers, sized
 
 _Values = Sequence[Any]
 _PICO_DIGITS = 12
-_compiled = twin("export.compiled_records")
 
 
 @dataclass(slots=True, frozen=True)
@@ -48,8 +47,9 @@ class Table:
 
         ``more`` are the last columns, of which ``rows`` have no values.
         """
-        if _compiled is not None:
-            return _layout(self.name).block(rows, more)  # type: ignore[no-any-return]
+        compiled = twin("export.compiled_records")
+        if compiled is not None:
+            return _layout(compiled, self.name).block(rows, more)  # type: ignore[no-any-return]
         told = [
             (name, column.kind, column.data(values))
             for (name, column), values in zip(
@@ -125,7 +125,7 @@ FACTS = Table("facts", {**_columns(Fact), "match_key": _COUNT, "variant": _COUNT
 
 
 @cache
-def _layout(table: str) -> Any:
+def _layout(compiled: Any, table: str) -> Any:
     """What the compiled twin writes the blocks of a table by."""
     columns = {"calls": CALLS, "facts": FACTS}[table].columns
-    return _compiled.Layout([(name, column.kind) for name, column in columns.items()], _pico_usd)
+    return compiled.Layout([(name, column.kind) for name, column in columns.items()], _pico_usd)

@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import struct
 from collections.abc import Iterable
+from typing import NamedTuple
 from zlib import crc32
 
 from spanledger_collector.compiled import twin
@@ -43,7 +44,15 @@ _WORDS_OF = (
 )
 _WORD = struct.Struct("<IQ")
 _BOTH = (False, True)
-_compiled = twin("export.compiled_seen")
+
+
+class NewKeys(NamedTuple):
+    """Keys that some facts were the first to have."""
+
+    traces: set[str]
+    responses: set[str]
+    names: set[str]
+    """Of calls without an id, as ``SeenKeys.slices`` has them."""
 
 
 class SeenKeys:
@@ -53,7 +62,8 @@ class SeenKeys:
         """Begin with what ``store`` holds: some 0.1 s a million facts."""
         content = bytearray(_WORDS * _WORD_BITS // 8)
         self._words = memoryview(content).cast("Q")
-        self._bits = _compiled and _compiled.Bits(content, _SPARE_BITS, _SLICE_SHIFT, _MAX_SLICES)
+        compiled = twin("export.compiled_seen")
+        self._bits = compiled and compiled.Bits(content, _SPARE_BITS, _SLICE_SHIFT, _MAX_SLICES)
         for keys in _STORED_KEYS:
             for word, bits in _WORD.iter_unpack(store.query_raw(_WORDS_OF.format(keys), "RowBinary")):
                 self._words[word] |= bits
@@ -62,49 +72,60 @@ class SeenKeys:
         """Those of which there may be facts."""
         if self._bits:
             return self._bits.having("t", trace_ids)  # type: ignore[no-any-return]
-        return [trace_id for trace_id in trace_ids if self._may_have(f"t{trace_id}")]
+        return [trace_id for trace_id in trace_ids if self.may_have(f"t{trace_id}")]
 
     def responses(self, response_ids: Iterable[str]) -> list[str]:
         """Those of which there may be facts."""
         if self._bits:
             return self._bits.having("r", response_ids)  # type: ignore[no-any-return]
-        return [response_id for response_id in response_ids if self._may_have(f"r{response_id}")]
+        return [response_id for response_id in response_ids if self.may_have(f"r{response_id}")]
 
     def windows(self, windows: Iterable[MatchWindow]) -> list[MatchWindow]:
         """Those that a fact may match."""
         if self._bits:
             return self._bits.windows(windows)  # type: ignore[no-any-return]
-        return [window for window in windows if self._may_match(window)]
+        return [window for window in windows if self.names(window)]
 
-    def add(self, facts: Iterable[Fact], match_keys: Iterable[int]) -> None:
-        """Remember facts and their match keys; before they are written, so that none is stored and not known."""
+    def add(self, facts: Iterable[Fact], match_keys: Iterable[int]) -> NewKeys:
+        """Remember facts and their match keys; before they are written, so that none is stored and not known.
+
+        Returns the keys that no fact had before these.
+        """
         if self._bits:
-            self._bits.add(facts, match_keys)
-            return
+            return NewKeys(*self._bits.add(facts, match_keys))
+        new = NewKeys(set(), set(), set())
         for fact, key in zip(facts, match_keys, strict=True):
-            self._add(f"t{fact.trace_id}")
-            if fact.response_id:
-                self._add(f"r{fact.response_id}")
+            if self._add(f"t{fact.trace_id}"):
+                new.traces.add(fact.trace_id)
+            if fact.response_id and self._add(f"r{fact.response_id}"):
+                new.responses.add(fact.response_id)
             if key:
-                name = _name(key, response_key(fact.response_id) != "")
-                numbers = _slices(fact.started_at_ns, fact.ended_at_ns)
-                for slice_name in [f"{name}{number}" for number in numbers] or (name,):
-                    self._add(slice_name)
+                names = [name for name in self.slices(fact, key) if self._add(name)]
+                new.names.update(() if response_key(fact.response_id) else names)
+        return new
 
-    def _may_match(self, window: MatchWindow) -> bool:
+    def slices(self, fact: Fact, key: int) -> list[str]:
+        """The names by which a call with this match key is remembered."""
+        name = _name(key, response_key(fact.response_id) != "")
+        return [f"{name}{number}" for number in _slices(fact.started_at_ns, fact.ended_at_ns)] or [name]
+
+    def names(self, window: MatchWindow) -> list[str]:
+        """The names by which what a window holds may be remembered; one that nothing has, where they are too many."""
         numbers = _slices(window.start_ns - CONTAINMENT_TOLERANCE_NS, window.end_ns + CONTAINMENT_TOLERANCE_NS)
         names = [_name(window.match_key, identified) for identified in ((False,) if window.unidentified else _BOTH)]
-        return (
-            not numbers
-            or any(map(self._may_have, names))
-            or any(self._may_have(f"{name}{number}") for name in names for number in numbers)
-        )
+        sliced = [f"{name}{number}" for name in names for number in numbers]
+        return [name for name in (*names, *sliced) if self.may_have(name)] if numbers else [""]
 
-    def _add(self, name: str) -> None:
+    def _add(self, name: str) -> bool:
+        """Whether nothing is remembered by this name yet."""
+        if self.may_have(name):
+            return False
         position = crc32(name.encode()) >> _SPARE_BITS
         self._words[position // _WORD_BITS] |= 1 << position % _WORD_BITS
+        return True
 
-    def _may_have(self, name: str) -> bool:
+    def may_have(self, name: str) -> bool:
+        """Whether a fact may be remembered by this name."""
         position = crc32(name.encode()) >> _SPARE_BITS
         return bool(self._words[position // _WORD_BITS] >> position % _WORD_BITS & 1)
 

@@ -9,11 +9,10 @@ from cpython.long cimport PyLong_AsLongLongAndOverflow, PyLong_CheckExact
 from cpython.mem cimport PyMem_Realloc
 from cpython.tuple cimport PyTuple_GET_ITEM, PyTuple_GET_SIZE
 from libc.stdint cimport int32_t, uint32_t, uint64_t
-from zlib import crc32
-
 from spanledger_collector.merge import keys as pure
 from spanledger_collector.model import FACT_FIELDS
 
+include "../checksum.pxi"
 include "digest.pxi"
 
 cdef extern from *:
@@ -53,7 +52,6 @@ cdef extern from "Python.h":
     bint PyFloat_CheckExact(object number)
     double PyFloat_AS_DOUBLE(object number)
     object PyUnicode_FromStringAndSize(const char *text, Py_ssize_t size)
-    object PyBytes_FromStringAndSize(const char *content, Py_ssize_t size)
 
 cdef int _TRACE_ID = FACT_FIELDS.index("trace_id")
 cdef int _SPAN_ID = FACT_FIELDS.index("span_id")
@@ -300,4 +298,4 @@ def variant(fact):
             at = put_real(at, bits)
         else:
             return pure.PURE["variant"](fact)
-    return crc32(PyBytes_FromStringAndSize(_scratch.start, at - _scratch.start))
+    return ~crc_of(0xFFFFFFFFu, _scratch.start, at - _scratch.start)

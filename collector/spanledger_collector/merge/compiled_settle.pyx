@@ -12,6 +12,7 @@ from spanledger_collector.merge.fold import fold_component
 from spanledger_collector.merge.keys import match_key, response_key
 from spanledger_collector.merge.settle import MatchWindow
 
+include "../record.pxi"
 include "traces.pxi"
 include "rows.pxi"
 

@@ -1,33 +1,12 @@
 # The row of a fact that is a call by itself: what `fold._call` makes of it, and `fold.LedgerRow`.
 
-from cpython.long cimport PyLong_AsDouble
+from cpython.long cimport PyLong_AsLongLongAndOverflow
 
 from spanledger_collector.merge.fold import NS_PER_DAY, LedgerRow
 from spanledger_collector.merge.keys import own_call_id
 from spanledger_collector.model import CALL_FIELDS, COUNT_FIELDS, Call
 
-cdef extern from *:
-    """
-    /* An instance of a named tuple; what `_make` does. */
-    static PyObject *spl_made(PyObject *type, PyObject *values) {
-        PyObject *arguments = PyTuple_Pack(1, values);
-        if (arguments == NULL) return NULL;
-        PyObject *made = PyTuple_Type.tp_new((PyTypeObject *)type, arguments, NULL);
-        Py_DECREF(arguments);
-        return made;
-    }
-    static void spl_set(PyObject *values, Py_ssize_t number, PyObject *value) {
-        Py_INCREF(value);
-        PyTuple_SET_ITEM(values, number, value);
-    }
-    """
-    object made "spl_made"(object record, tuple values)
-    void set_item "spl_set"(tuple values, Py_ssize_t number, object value)
-
-cdef extern from "Python.h":
-    tuple PyTuple_New(Py_ssize_t size)
-
-cdef object _NS_PER_DAY = NS_PER_DAY
+cdef long long _NS_PER_DAY = NS_PER_DAY
 cdef object _LedgerRow = LedgerRow
 cdef object _Call = Call
 cdef object _own_call_id = own_call_id
@@ -56,13 +35,22 @@ if _PRICED != _CALL_SIZE - 3 or CALL_FIELDS[:_TAKEN_OVER] != (
 
 cdef object row_of(object fact, tuple said, object version):
     """The row of a fact that is a call by itself, for whom ``said`` says."""
-    cdef tuple values = PyTuple_New(_CALL_SIZE)
+    cdef object values = begun(_Call, _CALL_SIZE)
     cdef int number
+    cdef int overflow = 0, other_overflow = 0
+    cdef object day
     cdef object call_id = _own_call_id(fact)
     cdef object started_at_ns = field(fact, _STARTED_AT_NS)
     set_item(values, 0, call_id)
     set_item(values, 1, field(fact, _KIND))
-    set_item(values, 2, (field(fact, _ENDED_AT_NS) - started_at_ns) / 1e6)
+    cdef long long start_ns = PyLong_AsLongLongAndOverflow(started_at_ns, &overflow)
+    cdef long long end_ns = PyLong_AsLongLongAndOverflow(field(fact, _ENDED_AT_NS), &other_overflow)
+    if overflow or other_overflow or start_ns < 0 or end_ns < 0:
+        day = started_at_ns // NS_PER_DAY
+        set_item(values, 2, (field(fact, _ENDED_AT_NS) - started_at_ns) / 1e6)
+    else:
+        day = start_ns // _NS_PER_DAY
+        set_item(values, 2, <double>(end_ns - start_ns) / 1e6)
     _set_totals(values, fact)
     for number in range(5):
         set_item(values, 6 + number, said[number])
@@ -71,11 +59,10 @@ cdef object row_of(object fact, tuple said, object version):
     set_item(values, _PRICED, None)
     set_item(values, _PRICED + 1, "")
     set_item(values, _PRICED + 2, "")
-    cdef tuple key = (started_at_ns // _NS_PER_DAY, call_id)
-    return made(_LedgerRow, (key, made(_Call, values), version, (fact,)))
+    return made(_LedgerRow, ((day, call_id), done(_Call, values), version, (fact,)))
 
 
-cdef int _set_totals(tuple values, object fact) except -1:
+cdef int _set_totals(object values, object fact) except -1:
     """See ``fold._totals``."""
     cdef object input_tokens = field(fact, _INPUT_TOKENS)
     cdef object output_tokens = field(fact, _OUTPUT_TOKENS)

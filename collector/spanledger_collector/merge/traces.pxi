@@ -1,8 +1,5 @@
 # Facts by trace and span, as the compiled twins of the merge keep them while they work; and what a fact is asked.
 
-from cpython.object cimport PyObject
-from cpython.tuple cimport PyTuple_GET_ITEM, PyTuple_GET_SIZE
-
 from spanledger_collector.model import FACT_FIELDS
 
 cdef int _TRACE_ID = FACT_FIELDS.index("trace_id")
@@ -27,10 +24,6 @@ if FACT_FIELDS[_IDENTITY : _IDENTITY + 5] != ("task", "agent", "team", "user", "
 
 cdef tuple _NOBODY = ("", "", "", "", "", False)
 """Whom a span is for, when none says; and whether it or a span above it is a call."""
-
-
-cdef inline object field(object fact, int number):
-    return <object>PyTuple_GET_ITEM(fact, number)
 
 
 cdef inline bint is_billable(object kind):

@@ -7,7 +7,6 @@ with all rates, and sums that cannot leave 64 bits. Everything else goes to ``ch
 
 from cpython.long cimport PyLong_AsLongLongAndOverflow, PyLong_CheckExact
 from cpython.mem cimport PyMem_Free, PyMem_Malloc
-from cpython.tuple cimport PyTuple_GET_ITEM, PyTuple_GET_SIZE
 from libc.stdint cimport int64_t
 
 from bisect import bisect_right
@@ -19,26 +18,7 @@ from spanledger_collector.price.card import KINDS, NS_PER_SECOND, SECONDS_PER_DA
 from spanledger_collector.price.catalogue import NAMES_REMEMBERED
 from spanledger_collector.price.charge import HALF_PICO_FEMTO, ONLY_WEB_SEARCH, PICO_FEMTO, Tariff, charge
 
-cdef extern from *:
-    """
-    /* An instance of a named tuple; what `_make` does. */
-    static PyObject *spl_made(PyObject *type, PyObject *values) {
-        PyObject *arguments = PyTuple_Pack(1, values);
-        if (arguments == NULL) return NULL;
-        PyObject *made = PyTuple_Type.tp_new((PyTypeObject *)type, arguments, NULL);
-        Py_DECREF(arguments);
-        return made;
-    }
-    static void spl_set(PyObject *values, Py_ssize_t number, PyObject *value) {
-        Py_INCREF(value);
-        PyTuple_SET_ITEM(values, number, value);
-    }
-    """
-    object made "spl_made"(object record, tuple values)
-    void set_item "spl_set"(tuple values, Py_ssize_t number, object value)
-
-cdef extern from "Python.h":
-    tuple PyTuple_New(Py_ssize_t size)
+include "../record.pxi"
 
 cdef int _SIZE = len(CALL_FIELDS)
 cdef int _KIND = CALL_FIELDS.index("kind")
@@ -91,6 +71,11 @@ cdef object _reported = pure.REPORTED
 cdef object _usage_of = pure.usage_of
 cdef object _charge = charge
 
+# Calls of one model come after one another.
+cdef dict _last_ready = None
+cdef tuple _last_key = ()
+cdef tuple _last_found = None
+
 
 cdef class Ready:
     """A tariff with its rates in C; ``is_whole`` where all that this twin charges has one."""
@@ -139,10 +124,6 @@ cdef class Ready:
         return self.rates + (band * (self.slots + 1) + slot) * _KINDS
 
 
-cdef inline object field(object call, int number):
-    return <object>PyTuple_GET_ITEM(call, number)
-
-
 def priced(call, catalogue):
     """See ``calls.priced``."""
     if not isinstance(call, tuple) or PyTuple_GET_SIZE(call) != _SIZE:
@@ -181,7 +162,17 @@ def priced_all(calls, catalogue):
 
 cdef object _step(object call, object catalogue):
     """The tariff made ready, or the answer itself, that holds for a call."""
+    global _last_ready, _last_key, _last_found
     cdef dict ready = catalogue.ready
+    cdef tuple last = _last_key
+    if (
+        ready is _last_ready
+        and field(call, _RESPONSE_MODEL) == <str>last[0]
+        and field(call, _REQUEST_MODEL) == <str>last[1]
+        and field(call, _PROVIDER) == <str>last[2]
+        and field(call, _SERVICE_TIER) == <str>last[3]
+    ):
+        return _holding(_last_found, call)
     cdef tuple models = (field(call, _RESPONSE_MODEL), field(call, _REQUEST_MODEL))
     cdef tuple key = (field(call, _PROVIDER), models, field(call, _SERVICE_TIER))
     cdef object found = ready.get(key)
@@ -191,10 +182,16 @@ cdef object _step(object call, object catalogue):
         ladder = catalogue.ladder(key)
         steps = [Ready(step) if type(step) is Tariff else step for step in ladder.steps]
         found = ready[key] = (ladder.starts_ns, steps)
-    cdef list steps_of = (<tuple>found)[1]
+    _last_ready, _last_found = ready, found
+    _last_key = (*models, field(call, _PROVIDER), field(call, _SERVICE_TIER))
+    return _holding(found, call)
+
+
+cdef inline object _holding(tuple found, object call):
+    cdef list steps_of = found[1]
     if len(steps_of) == 1:
         return steps_of[0]
-    return steps_of[bisect_right((<tuple>found)[0], field(call, _STARTED_AT_NS)) - 1]
+    return steps_of[bisect_right(found[0], field(call, _STARTED_AT_NS)) - 1]
 
 
 cdef inline int64_t _count(object value, int64_t unknown) noexcept:
@@ -254,11 +251,11 @@ cdef int64_t _charged(Ready ready, object call) except? -2:
 
 cdef object _at_price(object call, object cost_usd, object status, object card_id):
     """See ``Call.at_price``."""
-    cdef tuple values = PyTuple_New(_SIZE)
+    cdef object values = begun(_Call, _SIZE)
     cdef int number
     for number in range(_COST_USD):
         set_item(values, number, field(call, number))
     set_item(values, _COST_USD, cost_usd)
     set_item(values, _COST_USD + 1, status)
     set_item(values, _COST_USD + 2, card_id)
-    return made(_Call, values)
+    return done(_Call, values)
