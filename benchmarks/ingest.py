@@ -18,6 +18,8 @@ import threading
 import time
 from collections.abc import Callable, Collection
 from contextlib import AbstractContextManager
+from dataclasses import dataclass
+from functools import cache
 from pathlib import Path
 
 import servers
@@ -36,11 +38,30 @@ from spanledger_collector.normalise import fact_reader, name_tells, scope_tells
 from spanledger_collector.pipeline import Pipeline
 from spanledger_collector.price import Catalogue
 
-CONNECTIONS = 4
+CONNECTIONS = 16
+"""Each sends one request after the other, as an application's exporter does."""
 BATCH_SPANS = 10_000
 WARM_UP_SPANS = 500
-SHAPES = (*((kind, 100) for kind in KINDS), ("genai", 10), ("genai", 1))
-"""Kind of span and spans a request."""
+
+
+@dataclass(slots=True, frozen=True)
+class Shape:
+    """Requests of one shape; ``weight`` says how many spans of it keep a collector busy for about as long."""
+
+    kind: str
+    spans_per_request: int
+    weight: float
+
+
+SHAPES = (
+    Shape("plain", 100, 1.5),
+    Shape("genai", 100, 1.0),
+    Shape("content", 100, 0.6),
+    Shape("genai", 10, 0.4),
+    Shape("genai", 1, 0.1),
+)
+ROTEL_SPANS = 3
+"""Times the spans that ours get: its time is counted in hundredths of a second, which should be many."""
 
 
 class NullLedger(EmptyStore):
@@ -107,20 +128,46 @@ def copy(store: Store) -> None:
 Start = Callable[[], AbstractContextManager[servers.Collector]]
 
 
-def over_http(name: str, start: Start, shape: tuple[str, int], spans: int) -> None:
-    """One collector with requests of one shape: what it does a core-second, and a second."""
-    kind, spans_per_request = shape
-    bodies = [request.SerializeToString() for request in requests(kind, spans, 1, spans_per_request)]
+class Table:
+    """The rows of the second table, each beside what rotel reached with requests of the same shape."""
+
+    def __init__(self) -> None:
+        self._rotel: float | None = None
+
+    def begin(self) -> None:
+        """Another shape."""
+        self._rotel = None
+
+    def row(self, name: str, start: Start, shape: Shape, bodies: list[bytes]) -> None:
+        """One collector with requests of one shape: what it does a core-second, and a second."""
+        rate, *of_wall = over_http(start, bodies, len(bodies) * shape.spans_per_request)
+        if name == "rotel":
+            self._rotel = rate
+        beside = f"{rate / self._rotel:>10.2f}" if self._rotel else f"{'-':>10}"
+        print(
+            f"{name:26}{shape.kind:10}{shape.spans_per_request:>6}{rate:>14,.0f}{beside}",
+            *(f"{rate:>11,.0f}" for rate in of_wall),
+            flush=True,
+        )
+
+
+def over_http(start: Start, bodies: list[bytes], spans: int) -> tuple[float, float, float]:
+    """Spans a core-second, and by the clock: until all were answered, and until all was done."""
     with start() as collector:
-        send(collector.port, [r.SerializeToString() for r in requests(kind, WARM_UP_SPANS, seed=2)])
+        send(collector.port, warm_up())
         settled_cpu_s(collector)
         start_s, cpu_before_s = time.perf_counter(), collector.cpu_s()
         send(collector.port, bodies)
         answered_s = time.perf_counter() - start_s
         cpu_s = settled_cpu_s(collector) - cpu_before_s
         settled_s = max(answered_s, time.perf_counter() - start_s - SETTLED_S)
-    rates = (len(bodies) * spans_per_request / seconds for seconds in (cpu_s, answered_s, settled_s))
-    print(f"{name:26}{kind:10}{spans_per_request:>6}", *(f"{rate:>14,.0f}" for rate in rates), flush=True)
+    return spans / cpu_s, spans / answered_s, spans / settled_s
+
+
+@cache
+def warm_up() -> list[bytes]:
+    """A few spans of each kind."""
+    return [request.SerializeToString() for kind in KINDS for request in requests(kind, WARM_UP_SPANS, seed=2)]
 
 
 SETTLED_S = 1.0
@@ -173,30 +220,36 @@ def send(port: int, bodies: list[bytes]) -> None:
 def main() -> None:
     """Print the tables."""
     arguments = argparse.ArgumentParser(description=__doc__.splitlines()[0])
-    arguments.add_argument("--spans", type=int, default=10_000, help="spans of each kind")
+    arguments.add_argument(
+        "--spans", type=int, default=40_000, help="GenAI spans, 100 a request; of others in proportion"
+    )
     spans = arguments.parse_args().spans
     catalogue = Catalogue.load()
     spare_collections()
     print("in process, spans per core-second")
     print(f"{'spans':10}{'decode':>12}{'to price':>12}{'into chDB':>12}{'limit':>12}")
     for kind in KINDS:
-        stages(catalogue, kind, spans)
-    going_on(catalogue, spans)
+        stages(catalogue, kind, spans // 2)
+    going_on(catalogue, spans // 2)
     print(
-        "\nover HTTP, client on the same machine; spans per core-second of the collector, answered and settled a second"
+        "\nover HTTP, client on the same machine; spans per core-second of the collector, that as a part of rotel's,\n"
+        "and spans a second by the clock: until all were answered, and until all was done"
     )
-    print(f"{'':26}{'spans':10}{'a req.':>6} {'core-second':>14} {'answered':>14} {'settled':>14}")
+    print(f"{'':26}{'spans':10}{'a req.':>6}{'core-second':>14}{'of rotel':>10} {'answered':>11} {'done':>11}")
     program = servers.rotel_program()
+    table = Table()
     with servers.sink() as sink_port:
         for shape in SHAPES:
-            # Small requests cost more a span: fewer of them say the same.
-            some = spans * shape[1] // 100 if shape[1] > 1 else spans // 20
+            table.begin()
+            ours = max(round(spans * shape.weight), shape.spans_per_request)
+            sent = requests(shape.kind, (ROTEL_SPANS if program else 1) * ours, 1, shape.spans_per_request)
+            bodies = [request.SerializeToString() for request in sent]
             if program:
-                # It is counted in hundredths of a second, which it needs few of.
-                over_http("rotel", lambda: servers.rotel(program, sink_port), shape, 4 * some)
-            over_http("spanledger, store cut off", lambda: servers.ours_without_store(sink_port), shape, some)
-            over_http("spanledger into chDB", servers.ours, shape, some)
-            over_http("  with 2 receivers", lambda: servers.ours(receivers=2), shape, some)
+                table.row("rotel", lambda: servers.rotel(program, sink_port), shape, bodies)
+            bodies = bodies[: ours // shape.spans_per_request]
+            table.row("spanledger, store cut off", lambda: servers.ours_without_store(sink_port), shape, bodies)
+            table.row("spanledger into chDB", servers.ours, shape, bodies)
+            table.row("  with 2 receivers", lambda: servers.ours(receivers=2), shape, bodies)
     if not program:
         print("rotel is not installed and was left out (pip install rotel, or name the program in ROTEL)")
 

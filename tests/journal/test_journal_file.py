@@ -10,9 +10,11 @@ from collections.abc import Callable
 from pathlib import Path
 
 import pytest
+from hypothesis import HealthCheck, given, settings
+from hypothesis import strategies as st
 
 from spanledger_collector.errors import DataDirectoryHeldError, PermanentError
-from spanledger_collector.journal import Bounds, Depth, Journal
+from spanledger_collector.journal import Bounds, Depth, Journal, oldest
 from spanledger_collector.journal.errors import JournalDamagedError
 from spanledger_collector.receive.errors import QueueFullError
 
@@ -58,6 +60,31 @@ def test_what_is_removed_is_gone_and_the_rest_stays(open_journal: Open, clock: C
     assert (journal.depth, bodies(everything(journal))) == (expected, [b"ccc"])
     journal.remove(everything(journal))
     assert open_journal().depth == Depth()
+
+
+@settings(deadline=None, max_examples=60, suppress_health_check=list(HealthCheck))
+@given(st.lists(st.tuples(st.integers(1, 3), st.integers(0, 4), st.booleans()), max_size=12))
+def test_what_is_remembered_is_what_is_on_disk(
+    open_journal: Open, monkeypatch: pytest.MonkeyPatch, steps: list[tuple[int, int, bool]]
+) -> None:
+    """However much is written and removed in what order, and with room for few: a read is that of a fresh start."""
+    monkeypatch.setattr(oldest, "_MOST_BYTES", 4 * oldest._BYTES_OF_AN_ENTRY + 10)
+    journal = open_journal()
+    if left := everything(journal):
+        journal.remove(left)
+    waiting: list[bytes] = []
+    number = 0
+    for written, removed, from_the_middle in steps:
+        added = [b"%d" % (number := number + 1) for _ in range(written)]
+        journal.append([request(body) for body in added])
+        waiting += added
+        first = 1 if from_the_middle else 0
+        if gone := everything(journal)[first : first + removed]:
+            journal.remove(gone)
+            del waiting[first : first + removed]
+        assert bodies(everything(journal)) == waiting
+        assert bodies(journal.read(max_spans=2, max_bytes=10**6)) == waiting[:2]
+    assert bodies(everything(open_journal())) == waiting
 
 
 def test_at_its_size_the_journal_has_no_room_and_says_which_setting(open_journal: Open) -> None:

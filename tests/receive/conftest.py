@@ -7,6 +7,7 @@ import pytest
 from opentelemetry.proto.collector.trace.v1.trace_service_pb2 import ExportTraceServiceRequest
 
 from spanledger_collector.config import Address
+from spanledger_collector.receive import screen
 from spanledger_collector.receive.entrance import Entrance
 from spanledger_collector.receive.serve import OtlpServers
 from spanledger_collector.receive.submit import InMemorySubmit
@@ -22,8 +23,17 @@ def submit() -> InMemorySubmit:
     return InMemorySubmit()
 
 
+@pytest.fixture(params=["compiled", "pure"])
+def twin(request: pytest.FixtureRequest, monkeypatch: pytest.MonkeyPatch) -> None:
+    """The compiled scan before the screen, and the screen alone."""
+    if request.param == "pure":
+        monkeypatch.setattr(screen, "_scan", None)
+    elif screen._scan is None:
+        pytest.skip("the compiled scan is not built, or left aside")
+
+
 @pytest.fixture
-async def servers(submit: InMemorySubmit) -> AsyncIterator[OtlpServers]:
+async def servers(submit: InMemorySubmit, twin: None) -> AsyncIterator[OtlpServers]:
     """Running entrances that take requests of up to 64 KiB."""
     loopback = Address("127.0.0.1", 0)
     running = OtlpServers(Entrance(submit), loopback, loopback, max_request_bytes=MAX_REQUEST_BYTES)

@@ -26,7 +26,9 @@ from spanledger_collector.receive.submit import Outcome, Received
 
 from ..fuzz.mutate import mutate
 
-pytestmark = pytest.mark.skipif(twin("receive.scan") is None, reason="the compiled scan is not built, or left aside")
+pytestmark = pytest.mark.skipif(
+    twin("receive.compiled_scan") is None, reason="the compiled scan is not built, or left aside"
+)
 
 NOW_NS = 1_800_000_000 * 10**9
 SMALL = Limits(max_attributes=6, max_attribute_bytes=40, max_events=1, max_links=1, max_future_s=60, max_age_days=3000)

@@ -18,6 +18,7 @@ from pathlib import Path
 from spanledger_collector.errors import DataDirectoryHeldError, PermanentError
 from spanledger_collector.journal.entry import Depth, Entry, Request, entry_of
 from spanledger_collector.journal.errors import JournalDamagedError, JournalUnavailableError
+from spanledger_collector.journal.oldest import Oldest
 from spanledger_collector.journal.outbox import UNBOUNDED, Outbox, OutgoingBounds
 from spanledger_collector.receive.errors import QueueFullError
 
@@ -88,6 +89,7 @@ class Journal:
             self.outbox = Outbox(self._database, self._lock, self._transaction, outgoing, now_s)
             """What waits for the forward target."""
             self.newest, self._depth = self._found()
+            self._oldest = Oldest()
         except sqlite3.Error as error:
             self._database.close()
             raise _opening_failed(path, error) from None
@@ -134,6 +136,7 @@ class Journal:
             self._full_until_s = 0.0
             self.newest += len(rows)
             self._depth = self._depth.plus(requests, at_ms)
+            self._oldest.append([entry_of(row) for row in rows], self._depth.entries)
 
     def read(self, *, max_spans: int, max_bytes: int) -> list[Entry]:
         """The oldest entries, within both limits but at least one where there is one.
@@ -147,9 +150,8 @@ class Journal:
         entries: list[Entry] = []
         spans = size_bytes = 0
         with self._lock, self._translated():
-            rows = self._database.execute("SELECT * FROM entry ORDER BY sequence")
             staged = self.outbox.staged
-            for entry in map(entry_of, rows):
+            for entry in self._waiting():
                 spans += entry.request.spans
                 size_bytes += len(entry.request.body)
                 if entries and (spans > max_spans or size_bytes > max_bytes):
@@ -157,8 +159,16 @@ class Journal:
                 if staged and entries and (entry.sequence in staged) != (entries[0].sequence in staged):
                     break
                 entries.append(entry)
-            rows.close()
         return entries
+
+    def _waiting(self) -> Iterator[Entry]:
+        """All entries in their order, from the disk only those that are not remembered."""
+        remembered = self._oldest.entries
+        yield from remembered
+        if len(remembered) < self._depth.entries:
+            last = remembered[-1].sequence if remembered else 0
+            rows = self._database.execute("SELECT * FROM entry WHERE sequence > ? ORDER BY sequence", (last,))
+            yield from map(entry_of, rows)
 
     def smallest_after(self, sequence: int, limit: int) -> list[Entry]:
         """The smallest of the entries that came after ``sequence``, the smallest first.
@@ -191,6 +201,7 @@ class Journal:
             self.outbox.count(added)
             self.outbox.staged.difference_update(entry.sequence for entry in entries)
             self._depth = self._depth.minus([entry.request for entry in entries], oldest[0] if oldest else None)
+            self._oldest.remove(entries[0].sequence, entries[-1].sequence)
 
     def close(self) -> None:
         """Close the file; what is in it stays for the next start."""

@@ -18,14 +18,13 @@ import httptools
 _MAX_HEAD_BYTES = 64 * 1024
 _CONTINUE = b"HTTP/1.1 100 Continue\r\n\r\n"
 _STATUS_LINES = {status.value: f"HTTP/1.1 {status.value} {status.phrase}\r\n".encode() for status in HTTPStatus}
-_KEPT_HEADERS = frozenset((b"authorization", b"content-type", b"content-encoding", b"expect"))
 
 Headers = Sequence[tuple[bytes, bytes]]
 
 
 @dataclass(slots=True)
 class Head:
-    """What comes before the body; of the headers, in small letters, the first of each that somebody asks for."""
+    """What comes before the body; of the headers, by names in small letters, the first of each."""
 
     method: bytes
     path: bytes
@@ -113,12 +112,21 @@ class Connection(asyncio.Protocol):
         """Parse what came."""
         self._heard_at_s = self._loop.time()
         try:
+            headers = self._headers
             self._parser.feed_data(data)
+            if self._takes is None and self._headers is headers:
+                # It goes on, and the parser keeps each header until that is whole.
+                self._head_bytes += len(data)
+                if self._head_bytes > _MAX_HEAD_BYTES:
+                    self._refuse_bytes()
         except httptools.HttpParserUpgrade as upgrade:
-            # Nothing else is spoken here: the request was taken as it is, and the next one needs a new parser.
+            # The parser leaves the body to another protocol. None is spoken here, and the client goes on in this one.
+            if self._parser.get_method() == b"CONNECT":
+                self._refuse_bytes()
+                return
+            head = self._without_upgrade()
             self._parser = httptools.HttpRequestParser(self)
-            if rest := data[upgrade.args[0] :]:
-                self.data_received(rest)
+            self.data_received(head + data[upgrade.args[0] :])
         except httptools.HttpParserError:
             self._refuse_bytes()
 
@@ -151,18 +159,16 @@ class Connection(asyncio.Protocol):
 
     def on_url(self, url: bytes) -> None:
         """A piece of its target."""
-        self._count_head(len(url))
         self._url += url
 
     def on_header(self, name: bytes, value: bytes) -> None:
         """One header."""
-        self._count_head(len(name) + len(value))
-        name = name.lower()
-        if name in _KEPT_HEADERS:
-            self._headers.setdefault(name, value)
+        self._headers.setdefault(name.lower(), value)
 
     def on_headers_complete(self) -> None:
         """Decide who takes the body."""
+        if self._parser.should_upgrade():
+            return
         self._head = Head(self._parser.get_method(), _path_in(self._url), self._headers)
         self._takes = self._handler.begin(self._head)
         if isinstance(self._takes, Answer):
@@ -192,10 +198,11 @@ class Connection(asyncio.Protocol):
         elif self._takes is not None:
             self._take_turn(self._takes, self._parts[0] if len(self._parts) == 1 else b"".join(self._parts))
 
-    def _count_head(self, size_bytes: int) -> None:
-        self._head_bytes += size_bytes
-        if self._head_bytes > _MAX_HEAD_BYTES:
-            raise ValueError("a head of a request without an end")  # the parser makes an error of its own of it
+    def _without_upgrade(self) -> bytes:
+        """The head of the request in hand, as of a client that offers no other protocol."""
+        lines = [b"%b %b HTTP/1.1" % (self._parser.get_method(), self._url)]
+        lines += [b"%b: %b" % pair for pair in self._headers.items() if pair[0] not in (b"upgrade", b"connection")]
+        return b"\r\n".join((*lines, b"", b""))
 
     def _refuse_body(self) -> None:
         self._parts.clear()

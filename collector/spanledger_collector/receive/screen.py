@@ -17,7 +17,7 @@ from spanledger_collector.receive.redact import Redaction, redaction_of
 from spanledger_collector.receive.span_ids import split_invalid_spans
 from spanledger_collector.receive.submit import CleanSpans, Outcome, Received, Signal
 
-_scan = twin("receive.scan")
+_scan = twin("receive.compiled_scan")
 _UINT64_MAX = 2**64 - 1
 
 
