@@ -86,10 +86,16 @@ def open_store(settings: Settings) -> Iterator[Store]:
 def open_store_or_find_holder(settings: Settings) -> Iterator[Store | Holder]:
     """For the commands: the store, or, where a running collector holds the data directory, where that one answers.
 
+    One that writes to another ClickHouse server than the settings name is no answer.
+
     Raises:
         DataDirectoryHeldError: another process holds the directory and answers nowhere.
         StoreUnavailableError: the ClickHouse server does not answer.
     """
+    beside = DataDirectory(settings.data).held_by() if settings.clickhouse else None
+    if beside is not None and beside.api and beside.server == settings.server:
+        yield beside
+        return
     with ExitStack() as stack:
         found: Store | Holder
         try:
@@ -170,6 +176,10 @@ class Collector:
         desk = PriceDesk(store, settings.prices, settings.newer_price_list)
         pipeline = Pipeline(open_ledger(settings, store), desk.load())
         desk.use = pipeline.use
+        # With the embedded store it is held already.
+        self._directory = DataDirectory(settings.data) if settings.clickhouse else None
+        if self._directory:
+            self._directory.acquire()
         self._journal = open_journal(settings)
         self._forwarding = forwarding_of(self._journal, settings.forward, redaction_of(settings))
         stage = self._forwarding.stage if self._forwarding else None
@@ -272,9 +282,9 @@ class Collector:
         except BaseException:
             await self._stop_processing()
             raise
-        if not self._settings.clickhouse:
-            certificate = str(self._settings.tls_cert.absolute()) if self._settings.tls_cert else ""
-            DataDirectory(self._settings.data).announce(Holder.here(self.api_url, self.otlp_http_url, certificate))
+        certificate = str(self._settings.tls_cert.absolute()) if self._settings.tls_cert else ""
+        holder = Holder.here(self.api_url, self.otlp_http_url, certificate, self._settings.server)
+        DataDirectory(self._settings.data).announce(holder)
         self._roll_ups.start()
         self._ready = True
 
@@ -303,6 +313,8 @@ class Collector:
             await asyncio.to_thread(self._forwarding.stop, max(0.0, stop_at_s - time.monotonic()))
         await asyncio.to_thread(self._roll_ups.stop)
         self._journal.close()
+        if self._directory:
+            self._directory.release()
 
 
 def _openness(settings: Settings, access: Access) -> list[str]:

@@ -245,6 +245,12 @@ class Settings(BaseSettings):
         """Where ``spanledger prices update --from`` puts a price list newer than the installed one."""
         return self.data / "prices" / "data.json"
 
+    @property
+    def server(self) -> str:
+        """Where the ClickHouse server is, without user and password; '' for the embedded store."""
+        parts = urlsplit(self.clickhouse)
+        return f"{parts.netloc.rpartition('@')[2]}{parts.path.rstrip('/')}"
+
     @model_validator(mode="after")
     def _cluster_is_of_a_server(self) -> Settings:
         if self.cluster and not self.clickhouse:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 import subprocess
 import sys
 import time
@@ -11,7 +12,7 @@ from pathlib import Path
 import httpx
 import pytest
 
-from .conftest import Serving
+from .conftest import Serving, run
 from .load import ledger_of_a_clean_run, ledger_of_api, post, requests_of
 
 CHDB_OVER_HTTP = Path(__file__).parents[1] / "export" / "chdb_over_http.py"
@@ -74,3 +75,21 @@ def test_a_server_that_dies_costs_nothing(
     assert not (serving.data / "dead_letter").exists()
     # A question's parameters are in its URL.
     assert "param_" not in (tmp_path / "serve.log").read_text()
+
+
+def test_commands_ask_the_collector_that_writes_to_the_server(
+    serve: Callable[..., Serving], store_server: StoreServer, tmp_path: Path
+) -> None:
+    """On its data directory there is one writer to the store: status tells its journal, and files go through it."""
+    serving = serve(extra=("--clickhouse", store_server.url), batch_wait_ms="60000")
+    where = ("--data", serving.data, "--clickhouse", store_server.url)
+    (tmp_path / "spans.bin").write_bytes(b"".join(requests_of(traces=2)))
+    assert run("import", tmp_path / "spans.bin", *where).returncode == 0
+    status = json.loads(run("status", "--format", "json", *where).stdout)
+    assert status["journal"]["spans"] == 6
+    assert len(run("query", "calls", "--format", "jsonl", *where).stdout.splitlines()) == 4
+    assert b"held by process" in run("serve", *where).stderr
+    elsewhere = f"{store_server.url}_2"
+    assert run("query", "calls", "--format", "jsonl", "--data", serving.data, "--clickhouse", elsewhere).stdout == b""
+    assert serving.stop() == 0
+    assert json.loads(run("status", "--format", "json", *where).stdout)["journal"] is None
