@@ -47,7 +47,7 @@ def migrate(store: Store, cluster: str = "") -> list[int]:
     known = migrations()
     if max(done, default=0) > known[-1][0]:
         _log.warning(
-            "%s has been migrated to %04d by a newer spanledger; this one knows migrations up to %04d: use the newer one",
+            "%s has been migrated to %04d by a newer spanledger, and this one knows %04d at most: use the newer",
             store.name,
             max(done),
             known[-1][0],
