@@ -17,11 +17,11 @@ from spanledger_collector.config import ConfigError, load_settings
 def test_a_bound_that_would_stop_the_work_is_refused(setting: str, value: str, monkeypatch: pytest.MonkeyPatch) -> None:
     """A batch of no spans, a journal of no bytes or a wait of less than nothing is named with its setting."""
     monkeypatch.setenv(f"SPANLEDGER_{setting.upper()}", value)
-    with pytest.raises(ConfigError, match=f"setting '{setting}': Input should be .*SPANLEDGER_{setting.upper()}"):
+    with pytest.raises(ConfigError, match=rf"setting '{setting}': Input should be .*SPANLEDGER_{setting.upper()}"):
         load_settings()
 
 
 def test_reasons_of_our_own_are_told_as_they_are() -> None:
     """Without the words of the library that checks them."""
-    with pytest.raises(ConfigError, match="^settings: cluster names a cluster of"):
+    with pytest.raises(ConfigError, match=r"^settings: cluster names a cluster of"):
         load_settings(cluster="c")
