@@ -214,7 +214,13 @@ class Collector:
             )
         )
         app = create_app(
-            self.reading, health=self.health, registry=registry, access=access, desk=desk, status=self.status
+            self.reading,
+            health=self.health,
+            registry=registry,
+            access=access,
+            desk=desk,
+            status=self.status,
+            for_this_machine=self._api.is_loopback,
         )
         self._api_server = HttpServer(
             app, self._api.host, self._api.port, flag="--api", certificate=settings.certificate
