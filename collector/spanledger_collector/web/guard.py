@@ -73,8 +73,8 @@ def _refuse_other_names(headers: Headers) -> None:
         name = ""
     if not Address(name, 0).is_loopback:
         raise ForbiddenError(
-            "without tokens only requests to localhost or a loopback address are answered here; set --tokens FILE, or let "
-            "the proxy in front name one of these in the Host header"
+            "without tokens only requests to localhost or a loopback address are answered here; set --tokens FILE, or "
+            "let the proxy in front name one of these in the Host header"
         )
 
 
