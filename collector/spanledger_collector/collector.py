@@ -135,7 +135,12 @@ def journal_consumer(settings: Settings, journal: Journal, pipeline: Pipeline, s
         pipeline.process([request for entry in entries for request in _for_ledger(entry.request)], settled)
 
     limits = BatchLimits(settings.batch_spans, settings.batch_bytes, settings.batch_wait_ms / 1000)
-    return Consumer(journal, process, DeadLetters(settings.data / DEAD_LETTER_FOLDER), limits)
+    return Consumer(journal, process, dead_letters_of(settings), limits)
+
+
+def dead_letters_of(settings: Settings) -> DeadLetters:
+    """Requests of this data directory that could not be processed."""
+    return DeadLetters(settings.data / DEAD_LETTER_FOLDER)
 
 
 def _for_ledger(request: Request) -> Iterator[LedgerRequest]:
@@ -259,7 +264,7 @@ class Collector:
         )
 
     def status(self) -> dict[str, Any]:
-        """What ``/api/status`` answers: ``export.status.status_of``, and what waits for the store and the target."""
+        """What ``/api/status`` answers: ``export.status.status_of``, and what waits for the store, the target or us."""
         depth = self._journal.depth
         waits = {
             "requests": depth.entries,
@@ -268,7 +273,8 @@ class Collector:
             "lag_s": lag_s(self._journal),
         }
         forward = self._forwarding.status() if self._forwarding else None
-        return {**status_of(self._store), "journal": waits, "forward": forward}
+        dead_letters = dead_letters_of(self._settings).count
+        return {**status_of(self._store), "journal": waits, "forward": forward, "dead_letters": dead_letters}
 
     async def start(self) -> None:
         """Start what answers before what takes in.
