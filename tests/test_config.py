@@ -2,7 +2,7 @@
 
 import pytest
 
-from spanledger_collector.config import ConfigError, load_settings
+from spanledger_collector.config import ConfigError, Settings, load_settings, unknown_variables
 
 
 @pytest.mark.parametrize(
@@ -25,3 +25,13 @@ def test_reasons_of_our_own_are_told_as_they_are() -> None:
     """Without the words of the library that checks them."""
     with pytest.raises(ConfigError, match=r"^settings: cluster names a cluster of"):
         load_settings(cluster="c")
+
+
+def test_a_variable_that_names_no_setting_is_found() -> None:
+    """Misspelt ones are, nested ones and those of other parts are not."""
+    settings = [f"SPANLEDGER_{name.upper()}" for name in Settings.model_fields]
+    others = ["SPANLEDGER_CONFIG", "SPANLEDGER_FORWARD__URL", "SPANLEDGER_GRAFANA_READER_PASSWORD", "PATH"]
+    assert unknown_variables([*settings, *others]) == []
+    assert unknown_variables(["SPANLEDGER_TOKENS_FILE", "spanledger_tls_certs"]) == [
+        "SPANLEDGER_TOKENS_FILE", "spanledger_tls_certs",
+    ]  # fmt: skip

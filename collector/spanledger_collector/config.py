@@ -9,6 +9,7 @@ from __future__ import annotations
 import os
 import re
 import ssl
+from collections.abc import Iterable
 from dataclasses import dataclass
 from ipaddress import ip_address
 from pathlib import Path
@@ -173,6 +174,21 @@ class Forward(BaseModel):
         if path is not None and not path.is_file():
             raise ValueError(f"the file {path} does not exist")
         return path
+
+
+_OTHERS = re.compile("CONFIG|PURE|URL|STREAM_USAGE|PROVIDER_HOSTS|(GRAFANA|CLICKHOUSE)_.+")
+"""Variables of ours that are no settings of the collector."""
+
+
+def unknown_variables(environment: Iterable[str]) -> list[str]:
+    """Names that begin as settings do and are none: a misspelt ``SPANLEDGER_TOKENS`` would leave a door open."""
+    names = (name for name in environment if name.upper().startswith("SPANLEDGER_"))
+    return sorted(
+        name
+        for name in names
+        if (setting := name.upper().removeprefix("SPANLEDGER_").partition("__")[0]).lower() not in Settings.model_fields
+        and not _OTHERS.fullmatch(setting)
+    )
 
 
 def default_data_directory() -> Path:

@@ -21,7 +21,7 @@ from spanledger_collector.cli.options import (
     store_options,
 )
 from spanledger_collector.collector import Collector, open_store
-from spanledger_collector.config import Settings, load_settings
+from spanledger_collector.config import Settings, load_settings, unknown_variables
 from spanledger_collector.export.store import Store
 from spanledger_collector.garbage import spare_collections
 from spanledger_collector.logs import set_up_logging
@@ -49,6 +49,8 @@ def serve(config_file: str | None, **flags: Any) -> None:
     """Run the collector: OTLP in, ledger, API and page. SIGTERM writes what was taken and ends it."""
     settings = load_settings(config_file, **flags)
     set_up_logging(settings.log_format)
+    if unknown := unknown_variables(os.environ):
+        _log.warning("these variables name no setting and change nothing: %s", ", ".join(unknown))
 
     async def announce(collector: Collector) -> None:
         click.echo(where_to_look(collector, settings))
