@@ -91,10 +91,16 @@ def open_store(settings: Settings) -> Iterator[Store]:
 def open_store_or_find_holder(settings: Settings) -> Iterator[Store | Holder]:
     """For the commands: the store, or, where a running collector holds the data directory, where that one answers.
 
+    One that writes to another ClickHouse server than the settings name is no answer.
+
     Raises:
         DataDirectoryHeldError: another process holds the directory and answers nowhere.
         StoreUnavailableError: the ClickHouse server does not answer.
     """
+    beside = DataDirectory(settings.data).held_by() if settings.clickhouse else None
+    if beside is not None and beside.api and beside.server == settings.server:
+        yield beside
+        return
     with ExitStack() as stack:
         found: Store | Holder
         try:
@@ -134,7 +140,12 @@ def journal_consumer(settings: Settings, journal: Journal, pipeline: Pipeline, s
         pipeline.process([request for entry in entries for request in _for_ledger(entry.request)], settled)
 
     limits = BatchLimits(settings.batch_spans, settings.batch_bytes, settings.batch_wait_ms / 1000)
-    return Consumer(journal, process, DeadLetters(settings.data / DEAD_LETTER_FOLDER), limits)
+    return Consumer(journal, process, dead_letters_of(settings), limits)
+
+
+def dead_letters_of(settings: Settings) -> DeadLetters:
+    """Requests of this data directory that could not be processed."""
+    return DeadLetters(settings.data / DEAD_LETTER_FOLDER)
 
 
 def _for_ledger(request: Request) -> Iterator[LedgerRequest]:
@@ -175,6 +186,10 @@ class Collector:
         desk = PriceDesk(store, settings.prices, settings.newer_price_list)
         pipeline = Pipeline(open_ledger(settings, store), desk.load())
         desk.use = pipeline.use
+        # With the embedded store it is held already.
+        self._directory = DataDirectory(settings.data) if settings.clickhouse else None
+        if self._directory:
+            self._directory.acquire()
         self._journal = open_journal(settings)
         self._forwarding = forwarding_of(self._journal, settings.forward, redaction_of(settings))
         stage = self._forwarding.stage if self._forwarding else None
@@ -209,7 +224,13 @@ class Collector:
             )
         )
         app = create_app(
-            self.reading, health=self.health, registry=registry, access=access, desk=desk, status=self.status
+            self.reading,
+            health=self.health,
+            registry=registry,
+            access=access,
+            desk=desk,
+            status=self.status,
+            for_this_machine=self._api.is_loopback,
         )
         self._api_server = HttpServer(
             app, self._api.host, self._api.port, flag="--api", certificate=settings.certificate
@@ -248,7 +269,7 @@ class Collector:
         )
 
     def status(self) -> dict[str, Any]:
-        """What ``/api/status`` answers: ``export.status.status_of``, and what waits for the store and the target."""
+        """What ``/api/status`` answers: ``export.status.status_of``, and what waits for the store, the target or us."""
         depth = self._journal.depth
         waits = {
             "requests": depth.entries,
@@ -257,7 +278,8 @@ class Collector:
             "lag_s": lag_s(self._journal),
         }
         forward = self._forwarding.status() if self._forwarding else None
-        return {**status_of(self._store), "journal": waits, "forward": forward}
+        dead_letters = dead_letters_of(self._settings).count
+        return {**status_of(self._store), "journal": waits, "forward": forward, "dead_letters": dead_letters}
 
     async def start(self) -> None:
         """Start what answers before what takes in.
@@ -278,9 +300,9 @@ class Collector:
         except BaseException:
             await self._stop_processing()
             raise
-        if not self._settings.clickhouse:
-            certificate = str(self._settings.tls_cert.absolute()) if self._settings.tls_cert else ""
-            DataDirectory(self._settings.data).announce(Holder.here(self.api_url, self.otlp_http_url, certificate))
+        certificate = str(self._settings.tls_cert.absolute()) if self._settings.tls_cert else ""
+        holder = Holder.here(self.api_url, self.otlp_http_url, certificate, self._settings.server)
+        DataDirectory(self._settings.data).announce(holder)
         self._roll_ups.start()
         self._ready = True
 
@@ -309,6 +331,8 @@ class Collector:
             await asyncio.to_thread(self._forwarding.stop, max(0.0, stop_at_s - time.monotonic()))
         await asyncio.to_thread(self._roll_ups.stop)
         self._journal.close()
+        if self._directory:
+            self._directory.release()
 
 
 def _openness(settings: Settings, access: Access) -> list[str]:

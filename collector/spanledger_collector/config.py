@@ -9,6 +9,7 @@ from __future__ import annotations
 import os
 import re
 import ssl
+from collections.abc import Iterable
 from dataclasses import dataclass
 from ipaddress import ip_address
 from pathlib import Path
@@ -19,6 +20,7 @@ import yaml
 from pydantic import (
     BaseModel,
     ConfigDict,
+    NonNegativeFloat,
     NonNegativeInt,
     PositiveFloat,
     PositiveInt,
@@ -174,6 +176,21 @@ class Forward(BaseModel):
         return path
 
 
+_OTHERS = re.compile("CONFIG|PURE|URL|STREAM_USAGE|PROVIDER_HOSTS|(GRAFANA|CLICKHOUSE)_.+")
+"""Variables of ours that are no settings of the collector."""
+
+
+def unknown_variables(environment: Iterable[str]) -> list[str]:
+    """Names that begin as settings do and are none: a misspelt ``SPANLEDGER_TOKENS`` would leave a door open."""
+    names = (name for name in environment if name.upper().startswith("SPANLEDGER_"))
+    return sorted(
+        name
+        for name in names
+        if (setting := name.upper().removeprefix("SPANLEDGER_").partition("__")[0]).lower() not in Settings.model_fields
+        and not _OTHERS.fullmatch(setting)
+    )
+
+
 def default_data_directory() -> Path:
     """``$XDG_DATA_HOME/spanledger``, which is ``~/.local/share/spanledger`` where the variable is not set."""
     base = os.environ.get("XDG_DATA_HOME")
@@ -219,31 +236,37 @@ class Settings(BaseSettings):
     limits: Limits = Limits()
     forward: Forward = Forward()
     """Where spans and logs are sent on to; ``docs/forward.md`` has what is added to them."""
-    max_request_bytes: int = 16 * 1024 * 1024
+    max_request_bytes: PositiveInt = 16 * 1024 * 1024
     """Largest OTLP request, after decompression."""
-    max_pending_bytes: int = 128 * 1024 * 1024
+    max_pending_bytes: PositiveInt = 128 * 1024 * 1024
     """How much may wait in memory for the disk before clients are told to slow down."""
-    journal_max_bytes: int = 1024 * 1024 * 1024
+    journal_max_bytes: PositiveInt = 1024 * 1024 * 1024
     """How much may wait on disk for the store before clients are told to slow down."""
-    journal_max_age_s: float = 24 * 3600.0
+    journal_max_age_s: PositiveFloat = 24 * 3600.0
     """How long the oldest request may wait for the store before clients are told to slow down."""
-    min_free_bytes: int = 128 * 1024 * 1024
+    min_free_bytes: NonNegativeInt = 128 * 1024 * 1024
     """What stays free on the disk of ``data``: with less, clients are told to slow down."""
-    drain_s: float = 10.0
+    drain_s: NonNegativeFloat = 10.0
     """How long a stop waits for what is in the journal; the rest is for the next start."""
-    batch_spans: int = 20_000
+    batch_spans: PositiveInt = 20_000
     """Spans written to the store together at the most."""
-    batch_bytes: int = 32 * 1024 * 1024
+    batch_bytes: PositiveInt = 32 * 1024 * 1024
     """The same for the size of their requests."""
-    batch_wait_ms: int = 200
+    batch_wait_ms: NonNegativeInt = 200
     """How long a batch waits for more spans."""
-    connect_timeout_s: float = 30.0
+    connect_timeout_s: NonNegativeFloat = 30.0
     """How long the start waits for a ClickHouse server that does not answer yet."""
 
     @property
     def newer_price_list(self) -> Path:
         """Where ``spanledger prices update --from`` puts a price list newer than the installed one."""
         return self.data / "prices" / "data.json"
+
+    @property
+    def server(self) -> str:
+        """Where the ClickHouse server is, without user and password; '' for the embedded store."""
+        parts = urlsplit(self.clickhouse)
+        return f"{parts.netloc.rpartition('@')[2]}{parts.path.rstrip('/')}"
 
     @model_validator(mode="after")
     def _cluster_is_of_a_server(self) -> Settings:
@@ -321,10 +344,11 @@ def load_settings(config_file: str | None = None, **flags: Any) -> Settings:
     except ValidationError as error:
         first = error.errors()[0]
         setting = ".".join(str(part) for part in first["loc"])
+        reason = first["msg"].removeprefix("Value error, ")
         if not setting:
-            raise ConfigError(f"settings: {first['msg']}") from None
+            raise ConfigError(f"settings: {reason}") from None
         raise ConfigError(
-            f"setting {setting!r}: {first['msg']} "
+            f"setting {setting!r}: {reason} "
             f"(from a flag, SPANLEDGER_{setting.upper()} or {named or 'a configuration file'})"
         ) from None
     except SettingsError as error:

@@ -103,6 +103,11 @@ def test_probes_ask_what_needs_no_token() -> None:
     assert container()["resources"]["limits"].keys() == {"cpu", "memory"}
 
 
+def test_the_service_leads_to_a_pod_that_is_not_ready() -> None:
+    """A ClickHouse that is away makes the pod unready, and the pod still takes spans: clients must reach it."""
+    assert KUBERNETES["service.yaml"]["spec"]["publishNotReadyAddresses"] is True
+
+
 def test_the_cluster_finds_pod_secret_and_volumes_by_name() -> None:
     """Selectors meet labels, mounts meet volumes, and the secret has the keys that the pod takes."""
     pod = KUBERNETES["collector.yaml"]["spec"]

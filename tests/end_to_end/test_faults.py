@@ -7,11 +7,13 @@ from __future__ import annotations
 
 import os
 import random
+import sqlite3
 import subprocess
 import sys
 import threading
 import time
 from collections.abc import Callable, Iterator
+from contextlib import closing
 from pathlib import Path
 from typing import Any
 from urllib.request import urlopen
@@ -21,7 +23,7 @@ import pytest
 from opentelemetry.proto.collector.trace.v1.trace_service_pb2 import ExportTraceServiceRequest
 from opentelemetry.proto.collector.trace.v1.trace_service_pb2_grpc import TraceServiceStub
 
-from .conftest import SPANLEDGER, Serving
+from .conftest import SPANLEDGER, Serving, run
 from .load import (
     answers,
     counts,
@@ -238,6 +240,32 @@ def test_requests_that_wait_for_the_store_are_not_kept_in_memory(serve: Start, t
         assert post(serving.http, body).status_code == 200
     assert sum(map(len, bodies[10:])) > 100_000_000
     assert _resident_bytes(serving) - before_bytes < 50_000_000
+
+
+def test_what_can_never_be_decoded_is_a_dead_letter_and_the_rest_is_stored(
+    serve: Start, clean: Callable[[int], Rows], tmp_path: Path
+) -> None:
+    """Bytes that a fault put into the journal are kept with the reason, counted, and told by metrics and status."""
+    data = tmp_path / "data"
+    data.mkdir()
+    (data / "refuse").touch()
+    bodies = requests_of(traces=5)
+    serving = serve(data, program=HINDERED)
+    assert {post(serving.http, body).status_code for body in bodies} == {200}
+    _kill(serving)
+    with closing(sqlite3.connect(data / "journal.db")) as journal, journal:
+        journal.execute("INSERT INTO entry VALUES (0, ?, 'traces', 7, ?)", (time.time_ns() // 10**6, b"\xffsecret"))
+    (data / "refuse").unlink()
+    serving = serve(data)
+    assert ledger_of_api(serving) == clean(len(bodies) // 2)
+    (letter,) = (data / "dead_letter").glob("*.bin")
+    assert letter.read_bytes() == b"\xffsecret"
+    reason = letter.with_name(f"{letter.name}.txt").read_text()
+    assert "are no ExportTraceServiceRequest" in reason
+    assert "secret" not in reason + (tmp_path / "serve.log").read_text()
+    with urlopen(f"{serving.api}/metrics") as answer:
+        assert b"spanledger_dead_letter_spans_total 7.0" in answer.read()
+    assert b"dead letters 1 requests" in run("status", "--data", data).stdout
 
 
 def _kill(serving: Serving) -> None:

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import json
+import signal
 import subprocess
 import sys
 import time
@@ -11,7 +13,7 @@ from pathlib import Path
 import httpx
 import pytest
 
-from .conftest import Serving
+from .conftest import Serving, run
 from .load import ledger_of_a_clean_run, ledger_of_api, post, requests_of
 
 CHDB_OVER_HTTP = Path(__file__).parents[1] / "export" / "chdb_over_http.py"
@@ -36,6 +38,10 @@ class StoreServer:
         self._process = subprocess.Popen(command, stdin=subprocess.PIPE, stdout=subprocess.PIPE, text=True)
         assert self._process.stdout is not None
         self._port = int(self._process.stdout.readline())
+
+    def hang(self) -> None:
+        """Let it answer nothing, and keep its connections."""
+        self._process.send_signal(signal.SIGSTOP)
 
     def kill(self) -> None:
         """End it as a crash would."""
@@ -74,3 +80,40 @@ def test_a_server_that_dies_costs_nothing(
     assert not (serving.data / "dead_letter").exists()
     # A question's parameters are in its URL.
     assert "param_" not in (tmp_path / "serve.log").read_text()
+
+
+def test_commands_ask_the_collector_that_writes_to_the_server(
+    serve: Callable[..., Serving], store_server: StoreServer, tmp_path: Path
+) -> None:
+    """On its data directory there is one writer to the store: status tells its journal, and files go through it."""
+    serving = serve(extra=("--clickhouse", store_server.url), batch_wait_ms="60000")
+    where = ("--data", serving.data, "--clickhouse", store_server.url)
+    (tmp_path / "spans.bin").write_bytes(b"".join(requests_of(traces=2)))
+    assert run("import", tmp_path / "spans.bin", *where).returncode == 0
+    status = json.loads(run("status", "--format", "json", *where).stdout)
+    assert status["journal"]["spans"] == 6
+    assert len(run("query", "calls", "--format", "jsonl", *where).stdout.splitlines()) == 4
+    assert b"held by process" in run("serve", *where).stderr
+    elsewhere = f"{store_server.url}_2"
+    assert run("query", "calls", "--format", "jsonl", "--data", serving.data, "--clickhouse", elsewhere).stdout == b""
+    assert serving.stop() == 0
+    assert json.loads(run("status", "--format", "json", *where).stdout)["journal"] is None
+
+
+def test_a_server_that_hangs_does_not_keep_a_stop_waiting(
+    serve: Callable[..., Serving], store_server: StoreServer, tmp_path: Path
+) -> None:
+    """Success is told as ever, readiness says that the store is slow, and SIGTERM ends it; the rest is not lost."""
+    bodies = requests_of(traces=5)
+    serving = serve(extra=("--clickhouse", store_server.url), drain_s="0.5")
+    assert post(serving.http, bodies[0]).status_code == 200
+    store_server.hang()
+    assert [post(serving.http, body).status_code for body in bodies[1:]] == [200] * 9
+    assert httpx.get(f"{serving.api}/readyz", trust_env=False).json()["store"] == "slow"
+    assert serving.stop() == 1
+    assert "what waits is in the journal" in (tmp_path / "serve.log").read_text()
+    store_server.kill()
+    store_server.start()
+    (tmp_path / "clean").mkdir()
+    serving = serve(serving.data, extra=("--clickhouse", store_server.url))
+    assert ledger_of_api(serving) == ledger_of_a_clean_run(bodies, tmp_path / "clean")

@@ -17,7 +17,7 @@ from spanledger_collector.errors import DataDirectoryHeldError, PermanentError, 
 from spanledger_collector.export.data_directory import DataDirectory, Holder
 from spanledger_collector.export.migrate import migrate, migrations, statements
 from spanledger_collector.export.retention import apply_retention
-from spanledger_collector.export.store import Store, StoreError, open_server
+from spanledger_collector.export.store import Result, Store, StoreError, open_server
 from spanledger_collector.model import CALL_FIELDS, FACT_FIELDS
 
 from .conftest import CHDB_OVER_HTTP
@@ -30,6 +30,18 @@ def test_migrations_are_numbered_without_gaps_and_applied_once(any_store: Store)
     assert migrate(any_store) == []
     found = any_store.query("SELECT DISTINCT number FROM schema_migrations ORDER BY 1").rows
     assert [number for (number,) in found] == numbers
+
+
+def test_a_store_of_a_newer_spanledger_is_told(caplog: pytest.LogCaptureFixture) -> None:
+    """Migrations go forward only: an older program on a newer store says so, and goes on."""
+
+    class Newer:
+        name = "the store"
+        command = staticmethod(lambda _: None)
+        query = staticmethod(lambda _: Result(("number",), [(number,) for number in range(1, 10_000)]))
+
+    assert migrate(Newer()) == []  # type: ignore[arg-type]
+    assert "the store has been migrated to 9999" in caplog.text
 
 
 def test_a_fresh_store_is_retained_as_the_defaults_say(any_store: Store) -> None:

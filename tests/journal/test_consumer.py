@@ -239,3 +239,19 @@ def test_while_no_dead_letter_can_be_written_the_request_stays(
     (tmp_path / "dead_letter").unlink()
     assert consumer.catch_up(30)
     assert len(list((tmp_path / "dead_letter").glob("*.bin"))) == 1
+
+
+def test_an_end_that_nobody_foresaw_is_told(
+    open_journal: Open, consume: Consume, caplog: pytest.LogCaptureFixture, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """The log says that nothing is processed any more, in its own form and without a value; the requests stay."""
+    journal = open_journal()
+    monkeypatch.setattr(journal, "remove", lambda _: {}["secret"])
+    consumer = consume(journal, lambda _: None)
+    journal.append([request()])
+    consumer.arrived()
+    consumer._thread.join(30)
+    assert not consumer.is_alive
+    assert "nothing leaves the journal any more until a restart, as KeyError at" in caplog.text
+    assert "secret" not in caplog.text
+    assert len(everything(journal)) == 1

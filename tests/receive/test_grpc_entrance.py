@@ -10,9 +10,12 @@ from opentelemetry.proto.collector.metrics.v1 import metrics_service_pb2, metric
 from opentelemetry.proto.collector.trace.v1 import trace_service_pb2, trace_service_pb2_grpc
 
 from spanledger_collector.errors import BadInputError, PermanentError, StoreUnavailableError
+from spanledger_collector.metrics import LIMITS_HIT
 from spanledger_collector.receive.errors import QueueFullError
 from spanledger_collector.receive.serve import OtlpServers
 from spanledger_collector.receive.submit import InMemorySubmit, Outcome
+
+from .conftest import MAX_REQUEST_BYTES
 
 EXPORT_TRACES = "/opentelemetry.proto.collector.trace.v1.TraceService/Export"
 
@@ -131,4 +134,18 @@ async def test_a_message_over_the_limit_is_refused(
     with pytest.raises(grpc.aio.AioRpcError) as caught:
         await channel.unary_unary(EXPORT_TRACES)(bytes(1_000_000), compression=compression)
     assert caught.value.code() == grpc.StatusCode.RESOURCE_EXHAUSTED
+    assert submit.requests == []
+
+
+@pytest.mark.parametrize("compression", [grpc.Compression.NoCompression, grpc.Compression.Gzip])
+async def test_a_message_that_is_a_little_over_the_limit_is_told_and_counted(
+    compression: grpc.Compression, channel: grpc.aio.Channel, submit: InMemorySubmit
+) -> None:
+    """Its sender learns the limit and what to do, and so do the metrics, as over HTTP."""
+    counted = LIMITS_HIT.labels("request_bytes")._value.get()
+    with pytest.raises(grpc.aio.AioRpcError) as caught:
+        await channel.unary_unary(EXPORT_TRACES)(bytes(MAX_REQUEST_BYTES + 1), compression=compression)
+    assert caught.value.code() == grpc.StatusCode.INVALID_ARGUMENT
+    assert f"the limit of {MAX_REQUEST_BYTES} bytes; smaller batches pass" in caught.value.details()
+    assert LIMITS_HIT.labels("request_bytes")._value.get() == counted + 1
     assert submit.requests == []

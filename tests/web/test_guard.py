@@ -73,3 +73,36 @@ def test_without_tokens_other_sites_may_still_change_nothing(store: Any, state: 
     api = TestClient(create_app(store, health=lambda: state))
     assert api.post("/api/none", headers={"Sec-Fetch-Site": "cross-site"}).status_code == 403
     assert api.post("/api/none").status_code in (404, 405)
+
+
+@pytest.mark.parametrize(
+    ("host", "status"),
+    [
+        ("127.0.0.1:8600", 200),
+        ("localhost:8600", 200),
+        ("[::1]:8600", 200),
+        ("evil.example", 403),
+        ("evil.example:8600", 403),
+        ("127.0.0.1.evil.example", 403),
+        ("[evil", 403),
+        ("", 403),
+    ],
+)
+def test_on_loopback_without_tokens_other_names_are_refused(
+    host: str, status: int, store: Any, state: dict[str, Any]
+) -> None:
+    """A site whose name leads to this machine reads nothing; the probes tell nothing and answer."""
+    api = TestClient(create_app(store, health=lambda: state, for_this_machine=True), raise_server_exceptions=False)
+    answer = api.get("/api/queries/calls", headers={"host": host})
+    assert answer.status_code == status
+    assert status == 200 or "--tokens" in answer.json()["error"]
+    assert api.get("/healthz", headers={"host": host}).status_code == 200
+
+
+def test_with_tokens_or_beyond_loopback_any_name_will_do(store: Any, state: dict[str, Any]) -> None:
+    """A token is no password that a browser sends by itself, and a network has names of its own."""
+    access = Access(MANAGER_ENTRY)
+    closed = TestClient(create_app(store, health=lambda: state, access=access, for_this_machine=True))
+    assert closed.get("/api/queries", headers={**bearer(MANAGER), "host": "ledger.example"}).status_code == 200
+    opened = TestClient(create_app(store, health=lambda: state))
+    assert opened.get("/api/queries", headers={"host": "spanledger:8600"}).status_code == 200

@@ -3,7 +3,10 @@
 from __future__ import annotations
 
 import asyncio
+import logging
+import os
 import signal
+import threading
 from collections.abc import Awaitable, Callable
 from typing import Any
 
@@ -18,12 +21,17 @@ from spanledger_collector.cli.options import (
     store_options,
 )
 from spanledger_collector.collector import Collector, open_store
-from spanledger_collector.config import Settings, load_settings
+from spanledger_collector.config import Settings, load_settings, unknown_variables
 from spanledger_collector.export.store import Store
 from spanledger_collector.garbage import spare_collections
 from spanledger_collector.logs import set_up_logging
 
 STOP_SIGNALS = (signal.SIGINT, signal.SIGTERM)
+
+_log = logging.getLogger(__name__)
+
+_STOP_WITHIN_S = 10.0
+"""What a stop takes beyond ``drain_s`` at the most: a server that hangs may not answer for minutes."""
 
 Beside = Callable[[Collector], Awaitable[None]]
 """What runs beside a collector that listens."""
@@ -41,6 +49,8 @@ def serve(config_file: str | None, **flags: Any) -> None:
     """Run the collector: OTLP in, ledger, API and page. SIGTERM writes what was taken and ends it."""
     settings = load_settings(config_file, **flags)
     set_up_logging(settings.log_format)
+    if unknown := unknown_variables(os.environ):
+        _log.warning("these variables name no setting and change nothing: %s", ", ".join(unknown))
 
     async def announce(collector: Collector) -> None:
         click.echo(where_to_look(collector, settings))
@@ -54,11 +64,22 @@ def run_collector(settings: Settings, beside: Beside, *, stay: bool = True) -> N
     Raises:
         SpanledgerError: the collector could not start; or what ``beside`` raised, after a stop in order.
     """
-    with open_store(settings) as store:
-        asyncio.run(_run(settings, store, beside, stay))
+    patience = threading.Timer(min(settings.drain_s + _STOP_WITHIN_S, threading.TIMEOUT_MAX), _end_at_once)
+    patience.daemon = True
+    try:
+        with open_store(settings) as store:
+            asyncio.run(_run(settings, store, beside, stay, patience))
+    finally:
+        patience.cancel()
 
 
-async def _run(settings: Settings, store: Store, beside: Beside, stay: bool) -> None:
+def _end_at_once() -> None:
+    _log.warning("the store does not answer, and the stop takes too long: it ends here; what waits is in the journal")
+    logging.shutdown()
+    os._exit(1)  # as after kill -9, the next start goes on where this one was
+
+
+async def _run(settings: Settings, store: Store, beside: Beside, stay: bool, patience: threading.Timer) -> None:
     stopped = asyncio.Event()
     for number in STOP_SIGNALS:
         asyncio.get_running_loop().add_signal_handler(number, stopped.set)
@@ -78,6 +99,7 @@ async def _run(settings: Settings, store: Store, beside: Beside, stay: bool) -> 
         else:
             stopping.cancel()
     finally:
+        patience.start()
         await collector.stop()
 
 

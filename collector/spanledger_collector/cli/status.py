@@ -11,7 +11,7 @@ from rich.box import SIMPLE_HEAD
 from rich.table import Column, Table
 
 from spanledger_collector.cli.options import store_options
-from spanledger_collector.collector import open_store_or_find_holder
+from spanledger_collector.collector import dead_letters_of, open_store_or_find_holder
 from spanledger_collector.config import Settings, load_settings
 from spanledger_collector.export.data_directory import Holder
 from spanledger_collector.export.status import status_of
@@ -38,6 +38,8 @@ def status(form: str, config_file: str | None, **flags: Any) -> None:
         table.add_row(row["table"], *(f"{row[name]:,}" for name in _SIZES))
     console.print(table)
     click.echo(f"oldest call  {state['oldest_call'] or 'none'}\nnewest call  {state['newest_call'] or 'none'}")
+    if letters := state["dead_letters"]:
+        click.echo(f"dead letters {letters:,} requests could not be processed; dead_letter/ in the data says why")
     journal = state["journal"]
     if journal is None:
         click.echo("journal      no collector runs on this data directory")
@@ -58,4 +60,9 @@ def _state(settings: Settings) -> dict[str, Any]:
         if isinstance(found, Holder):
             token = settings.token.get_secret_value()
             return ApiStatus(found.api, token=token, certificate=found.certificate).status()
-        return {**status_of(found), "journal": None, "forward": None}
+        return {
+            **status_of(found),
+            "journal": None,
+            "forward": None,
+            "dead_letters": dead_letters_of(settings).count,
+        }

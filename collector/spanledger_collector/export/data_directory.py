@@ -19,18 +19,20 @@ from spanledger_collector.errors import DataDirectoryHeldError, PermanentError
 class Holder:
     """The process that holds a data directory, and the URLs of its API and of OTLP/HTTP, '' when it serves none.
 
-    ``certificate`` is the file of the certificate that both show, '' without TLS.
+    ``certificate`` is the file of the certificate that both show, '' without TLS. ``server`` is the address of the
+    ClickHouse server that it writes to, '' where the store is in the directory.
     """
 
     pid: int
     api: str
     otlp_http: str
     certificate: str = ""
+    server: str = ""
 
     @classmethod
-    def here(cls, api: str = "", otlp_http: str = "", certificate: str = "") -> Holder:
+    def here(cls, api: str = "", otlp_http: str = "", certificate: str = "", server: str = "") -> Holder:
         """This process."""
-        return cls(os.getpid(), api, otlp_http, certificate)
+        return cls(os.getpid(), api, otlp_http, certificate, server)
 
 
 class DataDirectory:
@@ -96,6 +98,17 @@ class DataDirectory:
             return Holder(**json.loads(self._holder_file.read_text("utf-8")))
         except (OSError, ValueError, TypeError):
             return None
+
+    def held_by(self) -> Holder | None:
+        """Who holds the directory now; ``None`` where nobody does, or who does has told nothing."""
+        try:
+            with (self.path / "lock").open("r") as lock:
+                fcntl.flock(lock, fcntl.LOCK_SH | fcntl.LOCK_NB)
+        except BlockingIOError:
+            return self.holder()
+        except OSError:
+            return None
+        return None
 
     def release(self) -> None:
         """Give the lock back."""

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import logging
 import re
 from importlib.resources import files
 
@@ -15,6 +16,7 @@ BOOKKEEPING = (
 )
 """The table of what has been applied."""
 
+_log = logging.getLogger(__name__)
 _STATEMENT_END = re.compile(r";[ \t]*(?:\n|$)")
 
 
@@ -42,8 +44,16 @@ def migrate(store: Store, cluster: str = "") -> list[int]:
     for statement in clustered(BOOKKEEPING, cluster):
         store.command(statement)
     done = {row[0] for row in store.query("SELECT DISTINCT number FROM schema_migrations").rows}
+    known = migrations()
+    if max(done, default=0) > known[-1][0]:
+        _log.warning(
+            "%s has been migrated to %04d by a newer spanledger, and this one knows %04d at most: use the newer",
+            store.name,
+            max(done),
+            known[-1][0],
+        )
     applied = []
-    for number, name, sql in migrations():
+    for number, name, sql in known:
         if number not in done:
             for written in statements(sql):
                 for statement in clustered(written, cluster):

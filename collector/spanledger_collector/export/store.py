@@ -54,6 +54,9 @@ _WRITE_SETTINGS = {
     "max_partitions_per_insert_block": 0,
     # Rows are replaced when parts are merged; doing it in each insert besides costs half as much again.
     "optimize_on_insert": 0,
+    # A block that is inserted again, as its answer was lost, is one to its table; its view may lack it, and gets it.
+    # Older servers do not by themselves.
+    "deduplicate_blocks_in_dependent_materialized_views": 1,
 }
 
 _INSERT_SETTINGS: dict[str, dict[str, Any]] = {

@@ -17,7 +17,7 @@ from typing import TypeVar
 
 from spanledger_collector import metrics
 from spanledger_collector.errors import RetryableError
-from spanledger_collector.journal.dead_letters import DeadLetters
+from spanledger_collector.journal.dead_letters import DeadLetters, reason_of
 from spanledger_collector.journal.entry import Entry
 from spanledger_collector.journal.file import Journal
 
@@ -113,6 +113,9 @@ class Consumer:
                 self._consume(self._until_it_passes(self._read))
         except _StoppedError:
             pass
+        except Exception as error:
+            # By its type and place alone, as it may quote what was processed; `/readyz` says that it is dead.
+            _log.critical("nothing leaves the journal any more until a restart, as %s", reason_of(error))
 
     def _wait_for_batch(self) -> bool:
         """Wait until there is enough, or long enough; ``False`` when it is time to end."""

@@ -22,6 +22,11 @@ class DeadLetters:
     def __init__(self, folder: Path) -> None:
         self.folder = folder
 
+    @property
+    def count(self) -> int:
+        """How many are kept."""
+        return sum(1 for _ in self.folder.glob("*.bin"))
+
     def write(self, entry: Entry, error: Exception) -> Path:
         """Keep ``entry`` as a file, durably, and say beside it why; writing the same again is one file.
 

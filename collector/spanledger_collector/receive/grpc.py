@@ -9,17 +9,20 @@ import grpc
 from spanledger_collector.config import Certificate
 from spanledger_collector.receive.address import bound_socket, unavailable
 from spanledger_collector.receive.entrance import Entrance, Refusal, refusal_of
+from spanledger_collector.receive.errors import TooLargeError
 from spanledger_collector.receive.signals import SIGNALS, protobuf_response_to
 from spanledger_collector.receive.submit import Signal
 
 _FLAG = "--otlp-grpc"
+_Export = Callable[[bytes, grpc.aio.ServicerContext], Awaitable[bytes]]
 _STATUS_CODES = {code.value[0]: code for code in grpc.StatusCode}
 
 
 class GrpcServer:
     """Serves OTLP/gRPC in the running loop.
 
-    gzip is understood; ``max_request_bytes`` bounds a message before and after decompression.
+    gzip is understood; ``max_request_bytes`` bounds a message before and after decompression. What is up to twice as
+    large is read to be refused with the reason and counted; gRPC itself refuses more, and tells nobody.
     """
 
     def __init__(
@@ -52,12 +55,14 @@ class GrpcServer:
             host = probe.getsockname()[0]
         self._server = grpc.aio.server(
             options=[
-                ("grpc.max_receive_message_length", self._max_request_bytes),
+                ("grpc.max_receive_message_length", 2 * self._max_request_bytes),
                 # Else a second collector would share the port, and each would get a part of the spans.
                 ("grpc.so_reuseport", int(self._shared)),
             ]
         )
-        self._server.add_generic_rpc_handlers(tuple(_service(signal, self._entrance) for signal in SIGNALS))
+        self._server.add_generic_rpc_handlers(
+            tuple(_service(signal, self._entrance, self._max_request_bytes) for signal in SIGNALS)
+        )
         address = f"[{host}]:{self.port}" if ":" in host else f"{host}:{self.port}"
         try:
             if self._certificate is None:
@@ -77,14 +82,25 @@ def _credentials(certificate: Certificate) -> grpc.ServerCredentials:
     return grpc.ssl_server_credentials([(certificate.key.read_bytes(), certificate.chain.read_bytes())])
 
 
-def _service(signal: Signal, entrance: Entrance) -> grpc.GenericRpcHandler:
+def _service(signal: Signal, entrance: Entrance, max_request_bytes: int) -> grpc.GenericRpcHandler:
     # Bytes in and out rather than the generated handlers: a request that does not parse gets INVALID_ARGUMENT
     # with the reason instead of gRPC's INTERNAL, and its size is known.
-    method = grpc.unary_unary_rpc_method_handler(_export(signal, entrance))
+    method = grpc.unary_unary_rpc_method_handler(_bounded(_export(signal, entrance), max_request_bytes))
     return grpc.method_handlers_generic_handler(SIGNALS[signal].service, {"Export": method})
 
 
-def _export(signal: Signal, entrance: Entrance) -> Callable[[bytes, grpc.aio.ServicerContext], Awaitable[bytes]]:
+def _bounded(export: _Export, max_request_bytes: int) -> _Export:
+    async def bounded(body: bytes, context: grpc.aio.ServicerContext) -> bytes:
+        if len(body) <= max_request_bytes:
+            return await export(body, context)
+        refusal = refusal_of(TooLargeError(max_request_bytes))
+        await context.abort(_STATUS_CODES[refusal.code], refusal.reason, _trailers(refusal))
+        raise AssertionError("abort raises")
+
+    return bounded
+
+
+def _export(signal: Signal, entrance: Entrance) -> _Export:
     async def export(body: bytes, context: grpc.aio.ServicerContext) -> bytes:
         try:
             grant = entrance.admit(_authorization(context))

@@ -61,12 +61,14 @@ def create_app(
     access: Access | None = None,
     desk: PriceDesk | None = None,
     status: Callable[[], Mapping[str, Any]] | None = None,
+    for_this_machine: bool = False,
 ) -> Starlette:
     """The API on ``store``.
 
     ``health`` tells the state of the collector as JSON; ``"ready": true`` in it makes ``/readyz`` answer 200.
     ``registry`` holds what ``/metrics`` exposes. ``access`` says who may ask; everyone where it is not given.
     Without a ``desk`` prices cannot be changed. ``status`` tells how much there is, for ``/api/status``.
+    ``for_this_machine``: it is reached over loopback only; see ``guard``.
     """
     asker = StoreAsker(store)
     limiter = CapacityLimiter(_CONCURRENT_ANSWERS)
@@ -113,7 +115,10 @@ def create_app(
             chart_route,
             Mount("/", StaticFiles(directory=str(static), html=True)),
         ],
-        middleware=[Middleware(SecurityHeaders), Middleware(Guard, access=access or Access())],
+        middleware=[
+            Middleware(SecurityHeaders),
+            Middleware(Guard, access=access or Access(), for_this_machine=for_this_machine),
+        ],
         exception_handlers={
             UnknownQueryError: _not_found,
             BadParameterError: _bad_request,

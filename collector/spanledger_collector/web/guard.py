@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
+from urllib.parse import urlsplit
 
 from starlette.datastructures import Headers
 from starlette.requests import Request
@@ -10,6 +11,7 @@ from starlette.responses import JSONResponse
 from starlette.types import ASGIApp, Receive, Scope, Send
 
 from spanledger_collector.access import EVERYONE, Access, ForbiddenError, Grant, UnauthenticatedError, Use
+from spanledger_collector.config import Address
 
 OPEN_PATHS = frozenset({"/healthz", "/readyz"})
 """A probe has no token, and these tell no figure of the ledger."""
@@ -17,11 +19,15 @@ _READING = frozenset({"GET", "HEAD", "OPTIONS"})
 
 
 class Guard:
-    """ASGI middleware. Who has no token gets 401, and a browser asks for one as the password of any name."""
+    """ASGI middleware. Who has no token gets 401, and a browser asks for one as the password of any name.
 
-    def __init__(self, app: ASGIApp, access: Access) -> None:
+    ``for_this_machine`` says that nobody else is to ask: then requests that were sent to another name are refused.
+    """
+
+    def __init__(self, app: ASGIApp, access: Access, *, for_this_machine: bool = False) -> None:
         self._app = app
         self._access = access
+        self._for_this_machine = for_this_machine
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
         """Pass the request on with its grant, or refuse it."""
@@ -30,6 +36,8 @@ class Guard:
             return
         headers = Headers(scope=scope)
         try:
+            if self._for_this_machine and not self._access.closed:
+                _refuse_other_names(headers)
             if scope["method"] not in _READING:
                 _refuse_other_sites(headers)
             use: Use = "read" if scope["method"] in _READING else "manage"
@@ -55,6 +63,19 @@ def narrowed(request: Request, texts: Mapping[str, str]) -> dict[str, str]:
     if texts.get("team") not in (None, "", grant.team):
         raise ForbiddenError(f"this token reads the figures of team {grant.team!r} only; leave out the team")
     return {**texts, "team": grant.team}
+
+
+def _refuse_other_names(headers: Headers) -> None:
+    # A site may let its own name lead to this machine, and its page then reads what is answered here.
+    try:
+        name = urlsplit(f"//{headers.get('host', '')}").hostname or ""
+    except ValueError:
+        name = ""
+    if not Address(name, 0).is_loopback:
+        raise ForbiddenError(
+            "without tokens only requests to localhost or a loopback address are answered here; set --tokens FILE, or "
+            "let the proxy in front name one of these in the Host header"
+        )
 
 
 def _refuse_other_sites(headers: Headers) -> None:
