@@ -2,14 +2,14 @@
 
     python benchmarks/query.py [CALLS] [DIRECTORY]
 
-The calls are generated in SQL in an embedded store: the 90 days up to the end of this hour, 200 agents of very different
-size, 8 teams, 5,000 users, tasks of 20 calls, a third of them tools. Closed days and hours are rolled up as the collector
-does it, so that the calls of one full hour are left to be read one by one. Each question is asked of the last 30 days and
-of the whole ledger, each panel of the last 30 days, five times after once for warming up. Beside the time stands the
-processor time of all cores, which says more where others use the machine, and the time as a multiple of a fixed
-statement's, asked in between. With a DIRECTORY, the ledger is kept there and used again. No facts and no spans are
-written: what emitters, traces and arrivals cost is that of the ledger alone. At the end all is given up, and the questions
-that read roll-ups are asked once more, of the calls themselves.
+The calls are generated in SQL in an embedded store: the 90 days up to the end of this hour, 200 agents of very
+different size, 8 teams, 5,000 users, tasks of 20 calls, a third of them tools. Closed days and hours are rolled up
+as the collector does it, so that the calls of one full hour are left to be read one by one. Each question is asked
+of the last 30 days and of the whole ledger, each panel of the last 30 days, five times after once for warming up.
+Beside the time stands the processor time of all cores, which says more where others use the machine, and the time
+as a multiple of a fixed statement's, asked in between. With a DIRECTORY, the ledger is kept there and used again.
+No facts and no spans are written: what emitters, traces and arrivals cost is that of the ledger alone. At the end
+all is given up, and the questions that read roll-ups are asked once more, of the calls themselves.
 """
 
 from __future__ import annotations

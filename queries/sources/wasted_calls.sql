@@ -13,7 +13,9 @@ WITH
     least(day_after, judged_until + INTERVAL 3 HOUR) AS read_until,
     -- Hours that nobody looks at, as those around them are judged, too.
     arrayFilter(
-        one -> arrayAll(step -> has(judged_hours, (one.1, toUInt8(one.2 + step))) OR one.2 + step NOT BETWEEN 0 AND 23, range(-2, 3)),
+        one -> arrayAll(
+            step -> one.2 + step NOT BETWEEN 0 AND 23 OR has(judged_hours, (one.1, toUInt8(one.2 + step))), range(-2, 3)
+        ),
         judged_hours
     ) AS unread_hours,
     3600000000000 AS hour_ns

@@ -44,10 +44,13 @@ RANGES: list[dict[str, str]] = [
 def busy_call(number: int, chance: random.Random, hour: int, hours: int) -> Call:
     """A call of one of few tasks, which repeat themselves, do not use the cache and are answered briefly."""
     one = call(number, chance, hour * NS_PER_HOUR, hours * NS_PER_HOUR)
+    model = "gpt-4o-mini" if one.request_model == "gpt-4o" and number % 5 == 0 else one.request_model
     return one._replace(
-        task=f"task-{number % 2}", agent="agent-0",
+        task=f"task-{number % 2}", agent="agent-0", request_model=model, response_model=one.response_model and model,
         tool_name=one.tool_name and "search", tool_arguments_hash=one.tool_arguments_hash and "a",
-        output_tokens=one.output_tokens and chance.choice((7, 100)),
+        output_tokens=one.output_tokens and chance.choice((7, 100)), input_bytes=one.input_tokens,
+        tool_definitions=9, tool_definitions_hash="d",
+        tool_definitions_bytes=one.input_tokens and one.input_tokens // 2,
     )  # fmt: skip
 
 
@@ -88,7 +91,7 @@ def test_a_ledger_answers_the_same_from_hours(ledger: Store) -> None:
     every_hour = {(subject, hour) for subject in ("calls", "waste") for hour in range(CLOSED_HOURS)}
     assert rolled_hours(ledger) == every_hour
     rules = {row[0] for row in from_calls["waste", 0]}
-    assert {"loop", "retry_storm", "re_read", "dear_small_answer"} <= rules
+    assert {"loop", "retry_storm", "re_read", "dear_small_answer", "oversized_tools"} <= rules
     from_hours = answers(ledger, RANGES)
     for (name, number), rows in from_calls.items():
         assert from_hours[name, number] == rows, (name, RANGES[number])
@@ -113,7 +116,7 @@ def test_a_copy_that_moves_a_call_gives_both_hours_up(ledger: Store) -> None:
     """A call that turns out to have begun in the hour before is counted once, at once, and in what is built anew."""
     RollUps(ledger, usable_after_s=0).make()
     moved = CLOSED_HOURS - 3
-    (rows,) = (answers(ledger, RANGES[:1])["spend_total", 0],)
+    before = total(ledger)
     ((call_id,),) = ledger.query(
         f"SELECT any(call_id) FROM calls FINAL WHERE toRelativeHourNum(started_at) = {FIRST_HOUR + moved}"
     ).rows
@@ -125,7 +128,7 @@ def test_a_copy_that_moves_a_call_gives_both_hours_up(ledger: Store) -> None:
     assert not rolled_hours(ledger) & gone
     assert ("calls", moved - 2) in rolled_hours(ledger)
     at_once = answers(ledger, RANGES)
-    assert at_once["spend_total", 0] != rows
+    assert at_once["spend_total", 0] != before
     RollUps(ledger, usable_after_s=0).make()
     assert gone <= rolled_hours(ledger)
     anew = answers(ledger, RANGES)
