@@ -39,8 +39,8 @@ LEFT JOIN (
     GROUP BY card_id
 ) AS k ON c.price_card_id = k.card_id;
 
--- What was wasted in the calls of days and hours that are rolled up (see `rolled_period`), in groups that no question tells apart. The
--- arrays have an element a call, the earliest first.
+-- What was wasted in the calls of days and hours that are rolled up (see `rolled_period`), in groups that no question
+-- tells apart. The arrays have an element a call, the earliest first.
 CREATE TABLE IF NOT EXISTS waste_rollup (
     built             DateTime64(6, 'UTC') CODEC(ZSTD(1)),
     day               Date CODEC(ZSTD(1)),

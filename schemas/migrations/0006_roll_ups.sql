@@ -1,6 +1,6 @@
 -- Roll-ups: calls of closed days and hours in groups that no question tells apart, so that questions need not read each
 -- call. They are made again from the ledger, a day or an hour at a time, never added to. A row of `calls` belongs to one
--- hour for good, as the hour is in its key. Hours are for today, and for days that the time cuts: those of some days.
+-- hour for good, as the hour is in its key. Hours are for today, and for days of the last month that the time cuts.
 
 -- Which days and hours are rolled up, and in which building of theirs. What is written to is given up first: a row with
 -- built 0 and a stamp in the future, so that a building that had begun before the rows were there does not count.
@@ -19,7 +19,7 @@ TTL day + INTERVAL 35 DAY DELETE WHERE hour < 24;
 -- Each rolled day or hour in two grains. `run`: one row an hour, run and whatever else questions group by or pick; a run is a
 -- task, or the trace of calls that name none, by its hash. `day`: the same without hour, run, task and user, far fewer rows,
 -- as most questions ask for none of them. Sums are null where no call told the count, money is exact, each duration is kept.
--- Hours stand in partitions of their own, and go when their day has long been rolled up.
+-- Hours stand in partitions of their own, and go after a month.
 CREATE TABLE IF NOT EXISTS call_rollup (
     built                 DateTime64(6, 'UTC') CODEC(ZSTD(1)),
     grain                 LowCardinality(String),

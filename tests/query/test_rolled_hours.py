@@ -127,13 +127,13 @@ def test_a_copy_that_moves_a_call_gives_both_hours_up(ledger: Store) -> None:
     gone = {("calls", moved - 1), ("calls", moved)}
     assert not rolled_hours(ledger) & gone
     assert ("calls", moved - 2) in rolled_hours(ledger)
-    at_once = answers(ledger, RANGES)
+    at_once = answers(ledger, RANGES[:2])
     assert at_once["spend_total", 0] != before
     RollUps(ledger, usable_after_s=0).make()
     assert gone <= rolled_hours(ledger)
-    anew = answers(ledger, RANGES)
+    anew = answers(ledger, RANGES[:2])
     give_all_up(ledger)
-    assert at_once == anew == answers(ledger, RANGES)
+    assert at_once == anew == answers(ledger, RANGES[:2])
 
 
 def test_hours_that_nobody_reads_any_more_are_removed(ledger: Store) -> None:
