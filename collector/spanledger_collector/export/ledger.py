@@ -12,12 +12,12 @@ from spanledger_collector.export.seen import SeenKeys
 from spanledger_collector.export.store import Store
 from spanledger_collector.merge import LedgerRow
 from spanledger_collector.merge.copies import CONTAINMENT_TOLERANCE_NS
-from spanledger_collector.merge.fold import NS_PER_DAY, RowKey
+from spanledger_collector.merge.fold import NS_PER_HOUR, RowKey
 from spanledger_collector.merge.keys import WEAK_RESPONSE_ID, match_key, variant
 from spanledger_collector.merge.settle import MatchWindow, SpanPlace
 from spanledger_collector.model import CALL_FIELDS, FACT_FIELDS, REPRICING_BITS, Fact, Resource
 from spanledger_collector.normalise import context
-from spanledger_collector.rolled_days import RolledDays, neighbours
+from spanledger_collector.rolled_days import RolledDays
 
 _IDS_PER_QUERY = 2_000
 """Keeps a statement well below ClickHouse's `max_query_size` (256 KiB)."""
@@ -47,9 +47,7 @@ class Ledger:
 
     def write_rows(self, rows: Collection[LedgerRow]) -> None:
         """Insert rows of ``calls``; of rows with the same key ClickHouse keeps the one with the highest version."""
-        self._rolled_days.give_up(
-            {row.key[0] for row in rows} | neighbours(row.call.started_at_ns for row in rows if row.call)
-        )
+        self._rolled_days.give_up_hours({row.key[0] for row in rows})
         self._insert(
             CALLS,
             [row.call or _nothing_at(row.key) for row in rows],
@@ -156,8 +154,8 @@ class Ledger:
 
 def _nothing_at(key: RowKey) -> tuple[Any, ...]:
     """What takes a key out of the ledger; only the sorting key, version and mark count."""
-    day, call_id = key
-    return tuple({**_EMPTY_CALL, "call_id": call_id, "started_at": day * NS_PER_DAY}.values())
+    hour, call_id = key
+    return tuple({**_EMPTY_CALL, "call_id": call_id, "started_at": hour * NS_PER_HOUR}.values())
 
 
 def _portions(items: Iterable[Any], size: int) -> Iterator[list[Any]]:

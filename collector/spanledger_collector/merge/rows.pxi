@@ -2,11 +2,11 @@
 
 from cpython.long cimport PyLong_AsLongLongAndOverflow
 
-from spanledger_collector.merge.fold import NS_PER_DAY, LedgerRow
+from spanledger_collector.merge.fold import NS_PER_HOUR, LedgerRow
 from spanledger_collector.merge.keys import own_call_id
 from spanledger_collector.model import CALL_FIELDS, COUNT_FIELDS, Call
 
-cdef long long _NS_PER_DAY = NS_PER_DAY
+cdef long long _NS_PER_HOUR = NS_PER_HOUR
 cdef object _LedgerRow = LedgerRow
 cdef object _Call = Call
 cdef object _own_call_id = own_call_id
@@ -38,7 +38,7 @@ cdef object row_of(object fact, tuple said, object version):
     cdef object values = begun(_Call, _CALL_SIZE)
     cdef int number
     cdef int overflow = 0, other_overflow = 0
-    cdef object day
+    cdef object hour
     cdef object call_id = _own_call_id(fact)
     cdef object started_at_ns = field(fact, _STARTED_AT_NS)
     set_item(values, 0, call_id)
@@ -46,10 +46,10 @@ cdef object row_of(object fact, tuple said, object version):
     cdef long long start_ns = PyLong_AsLongLongAndOverflow(started_at_ns, &overflow)
     cdef long long end_ns = PyLong_AsLongLongAndOverflow(field(fact, _ENDED_AT_NS), &other_overflow)
     if overflow or other_overflow or start_ns < 0 or end_ns < 0:
-        day = started_at_ns // NS_PER_DAY
+        hour = started_at_ns // NS_PER_HOUR
         set_item(values, 2, (field(fact, _ENDED_AT_NS) - started_at_ns) / 1e6)
     else:
-        day = start_ns // _NS_PER_DAY
+        hour = start_ns // _NS_PER_HOUR
         set_item(values, 2, <double>(end_ns - start_ns) / 1e6)
     _set_totals(values, fact)
     for number in range(5):
@@ -59,7 +59,7 @@ cdef object row_of(object fact, tuple said, object version):
     set_item(values, _PRICED, None)
     set_item(values, _PRICED + 1, "")
     set_item(values, _PRICED + 2, "")
-    return made(_LedgerRow, ((day, call_id), done(_Call, values), version, (fact,)))
+    return made(_LedgerRow, ((hour, call_id), done(_Call, values), version, (fact,)))
 
 
 cdef int _set_totals(object values, object fact) except -1:
