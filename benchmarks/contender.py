@@ -8,6 +8,7 @@ from __future__ import annotations
 import asyncio
 import json
 import os
+import statistics
 import sys
 import time
 from collections.abc import AsyncIterator, Awaitable, Callable, Iterator
@@ -65,19 +66,18 @@ class Calls:
 
 
 async def block(call: Callable[..., Awaitable[None]]) -> dict[str, tuple[float, float]]:
-    """Give the microseconds that a call of each kind takes: wall of the fastest, CPU on average."""
+    """Give the microseconds that a call of each kind takes: wall of the fastest, CPU of the median."""
     measured = {}
     for kind, (calls, options) in BLOCKS.items():
         await call(**options)
-        wall = []
-        cpu_before = time.process_time()
+        wall, cpu = [], []
         for _ in range(calls):
-            before = time.perf_counter()
+            before, cpu_before = time.perf_counter(), time.process_time()
             await call(**options)
+            cpu.append(time.process_time() - cpu_before)
             wall.append(time.perf_counter() - before)
-        cpu_s = (time.process_time() - cpu_before) / calls
         # What else the machine does delays most of the calls, but hardly all.
-        measured[kind] = (min(wall) * 1e6, cpu_s * 1e6)
+        measured[kind] = (min(wall) * 1e6, statistics.median(cpu) * 1e6)
     return measured
 
 

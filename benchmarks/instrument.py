@@ -31,10 +31,10 @@ from typing import Any
 from chat_server import LONG_CHUNKS, SHORT_CHUNKS, serving
 from contender import BLOCKS
 
-ROUNDS = 36
-ROUNDS_AN_EXPORT = 4
+ROUNDS = 30
+ROUNDS_AN_EXPORT = 5
 GENERATIONS = 3
-IMPORTS = 5
+IMPORTS = 3
 MODES = ("sync", "async")
 CALLS_A_BLOCK = sum(calls + 1 for calls, _options in BLOCKS.values())
 
