@@ -15,11 +15,12 @@ run: $(VENV)/.run  ## collector, stand-in provider and demo agents; Ctrl-C stops
 test: lint test-sdks examples/node/node_modules  ## lint and the whole test suite, two files at a time
 	@$(BIN)/python -m pytest -n 2 --dist loadfile
 
-test-sdks: $(VENV)-sdks/.test  ## the SDKs whose requirements exclude chDB's or each other's: LiteLLM, boto3
+test-sdks: $(VENV)-sdks/.test  ## the SDKs whose requirements exclude chDB's or each other's: LiteLLM, boto3, CrewAI
 	@$(VENV)-sdks/bin/python -m pytest tests/instrumentation/wire/test_sdks.py tests/instrumentation/wire/test_chaos.py \
 	    -k "litellm or bedrock or br"
 	@PYTHONPATH=$(VENV)-sdks/urllib3-1 $(VENV)-sdks/bin/python -m pytest tests/instrumentation/wire/test_clients.py \
 	    tests/instrumentation/wire/test_chaos.py tests/instrumentation/wire/test_sdks.py -k "requests or urllib3 or bedrock"
+	@PYTHONPATH=$(VENV)-sdks/crewai $(VENV)-sdks/bin/python -m pytest tests/instrumentation/tools -k crewai
 
 test-long: $(VENV)/.test  ## the long form of the fault and fuzz runs too
 	@$(BIN)/python -m pytest --run-slow
@@ -69,6 +70,8 @@ lock: $(VENV)/.test  ## refresh locks/: exact versions with hashes, no index add
 	@$(BIN)/uv pip compile -q --upgrade --universal --generate-hashes --no-emit-index-url --no-annotate --no-header \
 	    --group urllib3-1 -o locks/urllib3-1.txt
 	@$(BIN)/uv pip compile -q --upgrade --universal --generate-hashes --no-emit-index-url --no-annotate --no-header \
+	    --no-deps --group crewai -o locks/crewai.txt
+	@$(BIN)/uv pip compile -q --upgrade --universal --generate-hashes --no-emit-index-url --no-annotate --no-header \
 	    --group build --group fuzz --extra collector -c locks/run.txt pyproject.toml -o locks/fuzz.txt
 
 clean:
@@ -90,13 +93,15 @@ $(VENV)/.test: locks/test.txt pyproject.toml $(SOURCES) | $(BIN)/python
 	@$(BIN)/python -m pip install --disable-pip-version-check -q --no-deps --no-build-isolation -e .
 	@touch $@
 
-$(VENV)-sdks/.test: locks/sdks.txt locks/urllib3-1.txt pyproject.toml | $(BIN)/python
+$(VENV)-sdks/.test: locks/sdks.txt locks/urllib3-1.txt locks/crewai.txt pyproject.toml | $(BIN)/python
 	@echo "installing the app side and further SDKs into $(VENV)-sdks (once)"
 	@$(PYTHON) -m venv $(VENV)-sdks
 	@$(VENV)-sdks/bin/python -m pip install --disable-pip-version-check -q --require-hashes --no-deps -r locks/sdks.txt
 	@$(VENV)-sdks/bin/python -m pip install --disable-pip-version-check -q --no-deps --no-build-isolation -e .
 	@$(VENV)-sdks/bin/python -m pip install --disable-pip-version-check -q --require-hashes --no-deps --upgrade \
 	    --target $(VENV)-sdks/urllib3-1 -r locks/urllib3-1.txt
+	@$(VENV)-sdks/bin/python -m pip install --disable-pip-version-check -q --require-hashes --no-deps --upgrade \
+	    --target $(VENV)-sdks/crewai -r locks/crewai.txt
 	@touch $@
 
 $(VENV)-bench/.ready: locks/bench.txt pyproject.toml

@@ -3,11 +3,14 @@
     python benchmarks/instrument.py [ROUNDS]
 
 Each contender has a process of its own, switched on as an application would and never off, and all talk to one provider
-that answers from memory; spans leave by OTLP over HTTP for a collector that takes them all. A round is one block of
-calls by each in turn, so that what else the machine does meets all alike. Of each figure the lower tenth of all rounds
-is taken, which is what the quiet ones give: on a shared machine medians are of the neighbours. One third and two thirds
-through, the processes begin anew, as it counts, too, where things happen to lie in memory. The bare SDK runs twice, and
-what the second adds to the first is noise.
+that answers from memory; spans leave by OTLP over HTTP for a collector that takes them all. All get the same tracer
+provider, of OpenTelemetry's SDK with its exporter; spanledger runs a second time with the provider that it makes where
+the application has none.
+
+A round is one block of calls by each in turn, beginning with another one each time, so that what else the machine does
+meets all alike. What a contender adds is the median, over the rounds, of its difference to the bare SDK in the same
+round. One third and two thirds through, the processes begin anew, as it counts, too, where things happen to lie in
+memory. The bare SDK runs twice: what the second adds to the first is what noise is left.
 
 CPU is that of the whole process, and includes the export of the spans in batches of some hundred. Importing is measured
 over the SDK, OpenTelemetry's SDK and its exporter. A contender that is not installed is left out, and said.
@@ -28,18 +31,21 @@ from typing import Any
 from chat_server import LONG_CHUNKS, SHORT_CHUNKS, serving
 from contender import BLOCKS
 
-ROUNDS = 45
+ROUNDS = 30
 ROUNDS_AN_EXPORT = 5
 GENERATIONS = 3
-IMPORTS = 9
+IMPORTS = 3
 MODES = ("sync", "async")
 CALLS_A_BLOCK = sum(calls + 1 for calls, _options in BLOCKS.values())
+
+OWN_PROVIDER = "spanledger alone"
 
 CONTENDERS = {
     "bare SDK": ("openai", ""),
     "bare SDK again": ("openai", ""),
     "bare span": ("opentelemetry-sdk", "bare span"),
     "spanledger": ("spanledger", "import spanledger.auto"),
+    OWN_PROVIDER: ("spanledger", "import spanledger.auto"),
     **{
         name: (package, f"import {module} as it; it.OpenAIInstrumentor().instrument()")
         for name, package, module in (
@@ -63,7 +69,9 @@ class Contender:
     """The process of one contender, asked by a line, answering by a line."""
 
     def __init__(self, name: str, url: str, stack: ExitStack) -> None:
-        command = [sys.executable, str(Path(__file__).with_name("contender.py")), url, CONTENDERS[name][1]]
+        script = str(Path(__file__).with_name("contender.py"))
+        provider = "own" if name == OWN_PROVIDER else "given"
+        command = [sys.executable, script, url, provider, CONTENDERS[name][1]]
         # What a contender logs, or warns of, is not what it is asked for.
         self._process: Any = stack.enter_context(
             subprocess.Popen(
@@ -90,8 +98,9 @@ def measure(names: list[str], url: str, rounds: int) -> dict[str, Figures]:
                     contender.ask(what)
             for number in range(rounds // GENERATIONS):
                 for mode in MODES:
-                    for name, contender in contenders.items():
-                        note(figures[name], mode, contender.ask(mode))
+                    first = number % len(names)
+                    for name in (*names[first:], *names[:first]):
+                        note(figures[name], mode, contenders[name].ask(mode))
                 if number % ROUNDS_AN_EXPORT == ROUNDS_AN_EXPORT - 1:
                     calls = ROUNDS_AN_EXPORT * len(MODES) * CALLS_A_BLOCK
                     for name, contender in contenders.items():
@@ -110,13 +119,9 @@ def note(figures: Figures, mode: str, measured: dict[str, tuple[float, float]]) 
 
 def added(figures: Figures, bare: Figures, figure: str) -> float:
     """Give what a contender adds to the bare SDK; the export is a part of the CPU time."""
-    difference = quiet(figures[figure]) - quiet(bare[figure])
+    pairs = zip(figures[figure], bare[figure], strict=True)
+    difference = statistics.median(with_it - without for with_it, without in pairs)
     return difference + (added(figures, bare, "export") if figure.endswith("cpu") else 0.0)
-
-
-def quiet(values: list[float]) -> float:
-    """Give the lower tenth."""
-    return statistics.quantiles(values, n=10)[0]
 
 
 IMPORT_PROBE = """
@@ -127,7 +132,7 @@ def resident_mb():
         return int(statm.read().split()[1]) * os.sysconf("SC_PAGE_SIZE") / 1e6
 from opentelemetry import trace
 from opentelemetry.sdk.trace import TracerProvider
-trace.set_tracer_provider(TracerProvider())
+{provider}
 memory, started = resident_mb(), time.process_time()
 {switch_on}
 print((time.process_time() - started) * 1e3, resident_mb() - memory)
@@ -140,7 +145,8 @@ def measure_imports(names: list[str]) -> dict[str, tuple[float, float]]:
     for _ in range(IMPORTS):
         for name in names:
             switch_on = "" if name == "bare span" else CONTENDERS[name][1]
-            command = [sys.executable, "-c", IMPORT_PROBE.format(switch_on=switch_on)]
+            provider = "" if name == OWN_PROVIDER else "trace.set_tracer_provider(TracerProvider())"
+            command = [sys.executable, "-c", IMPORT_PROBE.format(provider=provider, switch_on=switch_on)]
             done = subprocess.run(command, capture_output=True, text=True, check=True)
             runs[name].append(tuple(map(float, done.stdout.split())))
     return {
@@ -178,7 +184,7 @@ def main(rounds: int) -> None:
         figures = measure(names, url, rounds)
     imports = measure_imports(names)
     bare = figures["bare SDK"]
-    taken = {figure: quiet(values) for figure, values in bare.items()}
+    taken = {figure: statistics.median(values) for figure, values in bare.items()}
     print(
         f"the bare SDK takes {taken['sync plain cpu']:.0f} us of CPU a call, {taken['async plain cpu']:.0f} async, "
         f"{taken['sync chunk']:.0f} / {taken['async chunk']:.0f} a streamed chunk; with it, this is added:"
@@ -192,9 +198,9 @@ def main(rounds: int) -> None:
         "import cpu ms",
         "MB",
     ]
-    print(" " * 14 + "".join(f"{column:>18}" for column in columns))
+    print(" " * 16 + "".join(f"{column:>18}" for column in columns))
     for name in names[1:]:
-        print(f"{name:14}" + "".join(f"{cell:>18}" for cell in row(figures[name], bare, imports[name])), flush=True)
+        print(f"{name:16}" + "".join(f"{cell:>18}" for cell in row(figures[name], bare, imports[name])), flush=True)
 
 
 if __name__ == "__main__":

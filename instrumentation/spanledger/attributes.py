@@ -64,7 +64,6 @@ UNCOUNTED_OUTPUT_BYTES: Final = "spanledger.uncounted.output_bytes"
 
 SERVER_ADDRESS: Final = "server.address"
 SERVER_PORT: Final = "server.port"
-HTTP_REQUEST_METHOD: Final = "http.request.method"
 HTTP_REQUEST_RESEND_COUNT: Final = "http.request.resend_count"
 HTTP_RESPONSE_STATUS_CODE: Final = "http.response.status_code"
 ERROR_TYPE: Final = "error.type"

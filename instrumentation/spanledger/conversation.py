@@ -28,10 +28,7 @@ from spanledger.attributes import (
 )
 from spanledger.canonical import canonical_json
 from spanledger.identity import task_of, with_identity
-from spanledger.tracing import end_span, mark_failed, start_span
-
-SCOPE_NAME = "spanledger.inferred"
-"""A scope of its own: the collector takes spans of two scopes with one tool call id for copies of one execution."""
+from spanledger.tracing import INFERRED_SCOPE_NAME, end_span, mark_failed, start_span
 
 MOST_REMEMBERED = 1024
 """Tool calls that may wait for their results at a time; the oldest are forgotten first."""
@@ -99,7 +96,7 @@ def answer(task: str | int, call_id: str, answered_ns: int, *, failed: bool) -> 
     if asked.has_id:
         attributes[TOOL_CALL_ID] = asked.call_id
     name = f"{EXECUTE_TOOL} {asked.name}"
-    span = start_span(name, SpanKind.INTERNAL, attributes, asked.context(), asked.asked_ns, SCOPE_NAME)
+    span = start_span(name, SpanKind.INTERNAL, attributes, asked.context(), asked.asked_ns, INFERRED_SCOPE_NAME)
     if failed:
         mark_failed(span, TOOL_ERROR)
     end_span(span, ended_ns=max(answered_ns, asked.asked_ns))

@@ -9,6 +9,7 @@ import sys
 from collections.abc import Sequence
 from importlib.metadata import entry_points
 from pathlib import Path
+from typing import Any
 from urllib.parse import urlsplit
 
 import requests
@@ -18,8 +19,9 @@ from opentelemetry.sdk.trace import ReadableSpan, SpanProcessor, TracerProvider
 from opentelemetry.sdk.trace.export import BatchSpanProcessor, SpanExportResult
 from requests.adapters import HTTPAdapter
 
+from spanledger.encoding import encode
 from spanledger.fork import INSTANCE_ID, ProcessResource, follow_forks
-from spanledger.guard import logger
+from spanledger.guard import logger, report_once
 
 DEFAULT_ENDPOINT = "http://127.0.0.1:4318/v1/traces"
 """An address, not ``localhost``: that name costs a failed attempt where it means ``::1`` first."""
@@ -29,6 +31,8 @@ EXIT_WAIT_MS = 2000
 
 PROBE_S = 0.2
 """How long a look whether anybody listens on this machine may take, at most."""
+
+SELF_METRICS = "OTEL_PYTHON_SDK_INTERNAL_METRICS_ENABLED"
 
 CREDENTIALS = "OTEL_PYTHON_EXPORTER_OTLP_HTTP_TRACES_CREDENTIAL_PROVIDER"
 
@@ -58,7 +62,9 @@ class LedgerExporter(OTLPSpanExporter):
 
     def export(self, spans: Sequence[ReadableSpan]) -> SpanExportResult:
         """Send ``spans``; those that cannot be sent are dropped."""
-        result = super().export(spans)
+        result = self._send(spans)
+        if result is None:
+            result = super().export(spans)
         if result is SpanExportResult.SUCCESS:
             self._said = self.has_unsent = False
         else:
@@ -92,6 +98,24 @@ class LedgerExporter(OTLPSpanExporter):
         except OSError as error:
             return isinstance(error, ConnectionRefusedError)
         return False
+
+    def _send(self, spans: Sequence[ReadableSpan]) -> SpanExportResult | None:
+        """Send ``spans`` in bytes of our own, or give None where the SDK has to write and send them.
+
+        That is so in versions that have no such client, where they measure themselves, and for what is too large.
+        """
+        client: Any = getattr(self, "_client", None)
+        if self._shutdown or not hasattr(client, "export") or os.environ.get(SELF_METRICS):
+            return None
+        try:
+            data = encode(spans)
+        except Exception as error:
+            report_once(error)
+            return None
+        largest_bytes = getattr(self, "_max_request_size", None)
+        if largest_bytes and len(data) > largest_bytes:
+            return None
+        return SpanExportResult.SUCCESS if client.export(data).success else SpanExportResult.FAILURE
 
     def _say_once(self) -> None:
         if not self._said:

@@ -8,6 +8,7 @@ from spanledger.guard import guarded
 @guarded
 def instrument() -> None:
     """Trace this process's LLM calls from now on; what ``import spanledger.auto`` does. Twice is once."""
+    from spanledger.incoming import INCOMING
     from spanledger.provider import ensure_provider
     from spanledger.tools.watching import TOOLS
     from spanledger.wire.clients import CLIENTS
@@ -15,6 +16,7 @@ def instrument() -> None:
     ensure_provider()
     CLIENTS.start()
     TOOLS.start()
+    INCOMING.start()
 
 
 @guarded
@@ -24,10 +26,12 @@ def uninstrument() -> None:
     A tracer provider that spanledger set stays as long as the application does not set its own.
     :func:`instrument` switches everything on again.
     """
+    from spanledger.incoming import INCOMING
     from spanledger.provider import unstamp_all
     from spanledger.tools.watching import TOOLS
     from spanledger.wire.clients import CLIENTS
 
     CLIENTS.stop()
     TOOLS.stop()
+    INCOMING.stop()
     unstamp_all()

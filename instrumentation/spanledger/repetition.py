@@ -7,8 +7,8 @@ task can be told how far it only repeats one of them. Nothing is compared byte b
 
 from __future__ import annotations
 
-import marshal
-from itertools import accumulate, islice, takewhile
+from itertools import islice
+from marshal import dumps
 from typing import Any, NamedTuple
 
 from spanledger.attributes import (
@@ -22,13 +22,17 @@ from spanledger.attributes import (
 )
 from spanledger.canonical import short_hash
 from spanledger.guard import guarded
-from spanledger.wire.format import Attributes, Json, known
+from spanledger.wire.format import Attributes, Json
 
-TOOLS = ("tools", "toolConfig", "functions")
+TOOLS, SYSTEM, MESSAGES = range(3)
+PLACES = {
+    **dict.fromkeys(("tools", "toolConfig", "functions"), TOOLS),
+    **dict.fromkeys(("system", "instructions", "systemInstruction", "system_instruction"), SYSTEM),
+    **dict.fromkeys(("messages", "input", "contents"), MESSAGES),
+}
+"""The fields of requests, of any format, that are input, and what they are; in the order in which it is cached."""
 TOOLS_WITHIN = ("tools", "functionDeclarations", "function_declarations")
 """Where an entry that is several tools has them: Bedrock's, Gemini's, and OpenAI's name spaces."""
-SYSTEM = ("system", "instructions", "systemInstruction", "system_instruction")
-MESSAGES = ("messages", "input", "contents")
 SYSTEM_ROLES = ("system", "developer")
 
 BYTES_A_TOKEN = 4
@@ -49,32 +53,49 @@ class Input(NamedTuple):
     """What was found of one call's input."""
 
     attributes: Attributes
-    beginnings: tuple[int, ...]
+    beginnings: list[int]
     """A hash of each of the input's beginnings, the shortest first."""
 
 
 @guarded
 def measure(request: Json, task: str | int) -> Input:
     """Measure the input of a request of ``task``."""
-    tools = _canonical(_values(request, TOOLS))
-    system = _canonical(_values(request, SYSTEM))
-    items = _messages(request)
-    messages = _canonical(items)
-    pieces = [*tools, *system, *messages]
-    beginnings = tuple(accumulate(pieces, _extended, initial=hash(task)))[1:]
-    repeated_pieces = sum(1 for _ in takewhile(_beginnings.__contains__, beginnings))
-    repeated_bytes = sum(map(len, pieces[:repeated_pieces]))
-    system += messages[: _leading_system_messages(items)]
-    attributes = {
-        INPUT_BYTES: sum(map(len, pieces)),
+    found: tuple[list[Any], ...] = ([], [], [])
+    for field, value in request.items():
+        place = PLACES.get(field)
+        if place is not None and value:
+            # A conversation is taken message by message; a mere text is one.
+            if place == MESSAGES and isinstance(value, list):
+                found[place].extend(value)
+            else:
+                found[place].append(value)
+    tools, system, messages = found
+    pieces = [dumps(value, MARSHAL_VERSION) for value in (*tools, *system, *messages)]
+    beginning, beginnings = hash(task), []
+    all_bytes = repeated_bytes = 0
+    repeats = True
+    for piece in pieces:
+        beginning = hash((beginning, piece))
+        beginnings.append(beginning)
+        size_bytes = len(piece)
+        all_bytes += size_bytes
+        repeats = repeats and beginning in _beginnings
+        if repeats:
+            repeated_bytes += size_bytes
+    attributes: Attributes = {
+        INPUT_BYTES: all_bytes,
         INPUT_REPEATED_BYTES: repeated_bytes,
         INPUT_REPEATED_TOKENS: repeated_bytes // BYTES_A_TOKEN,
-        INPUT_SYSTEM_HASH: _fingerprint(b"".join(system)),
-        INPUT_TOOLS_HASH: _fingerprint(b"".join(tools)),
-        INPUT_TOOLS_BYTES: sum(map(len, tools)),
-        INPUT_TOOLS_COUNT: sum(map(_count_tools, _values(request, TOOLS))),
     }
-    return Input(known(attributes), beginnings)
+    system_pieces = len(system) + _leading_system_messages(messages)
+    if system_pieces:
+        attributes[INPUT_SYSTEM_HASH] = _fingerprint(pieces[len(tools) : len(tools) + system_pieces])
+    if tools:
+        tool_pieces = pieces[: len(tools)]
+        attributes[INPUT_TOOLS_HASH] = _fingerprint(tool_pieces)
+        attributes[INPUT_TOOLS_BYTES] = sum(map(len, tool_pieces))
+        attributes[INPUT_TOOLS_COUNT] = sum(map(_count_tools, tools))
+    return Input(attributes, beginnings)
 
 
 @guarded
@@ -83,8 +104,9 @@ def remember(measured: Input) -> None:
     for beginning in measured.beginnings:
         _beginnings.pop(beginning, None)
         _beginnings[beginning] = None
-    for beginning in list(islice(_beginnings, max(0, len(_beginnings) - MOST_BEGINNINGS))):
-        _beginnings.pop(beginning, None)
+    if len(_beginnings) > MOST_BEGINNINGS:
+        for beginning in list(islice(_beginnings, len(_beginnings) - MOST_BEGINNINGS)):
+            _beginnings.pop(beginning, None)
 
 
 def forget_all() -> None:
@@ -92,20 +114,11 @@ def forget_all() -> None:
     _beginnings.clear()
 
 
-def _values(request: Json, fields: tuple[str, ...]) -> list[Any]:
-    return [value for field in fields if (value := request.get(field))]
-
-
 def _count_tools(value: Any) -> int:
     if isinstance(value, list):
         return sum(map(_count_tools, value))
     within = [value[field] for field in TOOLS_WITHIN if field in value] if isinstance(value, dict) else []
     return sum(map(_count_tools, within)) if within else 1
-
-
-def _messages(request: Json) -> list[Any]:
-    """Give the conversation so far, message by message; a mere text is one."""
-    return [item for value in _values(request, MESSAGES) for item in (value if isinstance(value, list) else [value])]
 
 
 def _leading_system_messages(messages: list[Any]) -> int:
@@ -116,18 +129,9 @@ def _leading_system_messages(messages: list[Any]) -> int:
     return len(messages)
 
 
-def _canonical(values: list[Any]) -> list[bytes]:
-    return [marshal.dumps(value, MARSHAL_VERSION) for value in values]
-
-
-def _extended(beginning: int, piece: bytes) -> int:
-    return hash((beginning, piece))
-
-
-def _fingerprint(data: bytes) -> str | None:
+def _fingerprint(pieces: list[bytes]) -> str:
     """Give the hash of what hardly ever changes, made once: this one is the same in every process."""
-    if not data:
-        return None
+    data = b"".join(pieces)
     key = hash(data)
     if key not in _fingerprints:
         if len(_fingerprints) >= MOST_FINGERPRINTS:

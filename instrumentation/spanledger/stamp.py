@@ -9,9 +9,12 @@ from spanledger.attributes import EXECUTE_TOOL, OPERATION_NAME, TASK, TOOL_CALL_
 from spanledger.conversation import executed
 from spanledger.guard import guarded
 from spanledger.identity import identity_of
+from spanledger.tracing import INFERRED_SCOPE_NAME, SCOPE_NAME
 
 TOOL_CALL_IDS = (TOOL_CALL_ID, "tool_call.id", "tool.id")
 """Where instrumentors put the model's id of a tool call: those of the GenAI conventions, and OpenInference."""
+
+OWN_SCOPES = (SCOPE_NAME, INFERRED_SCOPE_NAME)
 
 TOOL_NAMES = (TOOL_NAME, "tool.name")
 """Where they put the tool's name."""
@@ -27,6 +30,9 @@ class IdentityProcessor(SpanProcessor):
     @guarded
     def on_start(self, span: Span, parent_context: Context | None = None) -> None:
         """Stamp ``span``; fields that nobody set are not written."""
+        scope = span.instrumentation_scope
+        if scope is not None and scope.name in OWN_SCOPES:
+            return  # Spans of ours say it from the start.
         if self.active and (identity := identity_of(parent_context)):
             span.set_attributes(identity)
 

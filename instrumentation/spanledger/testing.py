@@ -22,6 +22,7 @@ from opentelemetry.sdk.trace.export.in_memory_span_exporter import InMemorySpanE
 from opentelemetry.sdk.trace.id_generator import IdGenerator
 
 from spanledger import clock, conversation, repetition
+from spanledger.incoming import INCOMING
 from spanledger.provider import stamp
 from spanledger.tools.watching import TOOLS
 from spanledger.tracing import use_provider
@@ -86,14 +87,13 @@ def recorded_spans() -> Iterator[RecordedSpans]:
     readings = itertools.count(SECOND_NS, SECOND_NS)
     provider_before, clock_before = use_provider(recorded.provider), clock.now_ns
     clock.now_ns = lambda: next(readings)
-    clients_before, tools_before = CLIENTS.start(), TOOLS.start()
+    patched_before = [(patching, patching.start()) for patching in (CLIENTS, TOOLS, INCOMING)]
     try:
         yield recorded
     finally:
-        if not clients_before:
-            CLIENTS.stop()
-        if not tools_before:
-            TOOLS.stop()
+        for patching, was_on in patched_before:
+            if not was_on:
+                patching.stop()
         clock.now_ns = clock_before
         use_provider(provider_before)
 

@@ -12,10 +12,13 @@ from opentelemetry.util.types import AttributeValue
 
 from spanledger import clock
 from spanledger.attributes import ERROR_TYPE
-from spanledger.guard import guarded
+from spanledger.guard import report_once
 from spanledger.identity import identity_of
 
 SCOPE_NAME = "spanledger"
+INFERRED_SCOPE_NAME = "spanledger.inferred"
+"""A scope of its own: the collector takes spans of two scopes with one tool call id for copies of one execution."""
+
 __version__ = version("spanledger")
 
 _override: TracerProvider | None = None
@@ -48,37 +51,31 @@ def start_span(
     scope: str = SCOPE_NAME,
 ) -> Span:
     """Start a span in ``context`` (None: the current one) that says whom it is for. Never raises."""
-    span = _start_span(name, kind, attributes, context, started_ns or clock.now_ns(), scope)
-    # A stand-in with the parent's ids keeps the trace whole when a sampler or a processor fails.
-    return span or NonRecordingSpan(trace.get_current_span(context).get_span_context())
+    try:
+        identity = identity_of(context)
+        return tracer(scope).start_span(
+            name,
+            context=context,
+            kind=kind,
+            attributes={**attributes, **identity} if identity else attributes,
+            start_time=started_ns or clock.now_ns(),
+        )
+    except Exception as error:
+        report_once(error)
+        # A stand-in with the parent's ids keeps the trace whole when a sampler or a processor fails.
+        return NonRecordingSpan(trace.get_current_span(context).get_span_context())
 
 
-@guarded
-def _start_span(
-    name: str,
-    kind: SpanKind,
-    attributes: Mapping[str, AttributeValue],
-    context: Context | None,
-    started_ns: int,
-    scope: str,
-) -> Span:
-    return tracer(scope).start_span(
-        name,
-        context=context,
-        kind=kind,
-        attributes={**attributes, **identity_of(context)},
-        start_time=started_ns,
-    )
-
-
-@guarded
 def end_span(span: Span, error: BaseException | None = None, ended_ns: int | None = None) -> None:
     """End ``span``, as failed where there was an ``error``, whose text is not recorded. Never raises."""
     try:
-        if error is not None:
-            mark_failed(span, class_name(error))
-    finally:
-        span.end(end_time=ended_ns or clock.now_ns())
+        try:
+            if error is not None:
+                mark_failed(span, class_name(error))
+        finally:
+            span.end(end_time=ended_ns or clock.now_ns())
+    except Exception as failure:
+        report_once(failure)
 
 
 def mark_failed(span: Span, error_type: str) -> None:

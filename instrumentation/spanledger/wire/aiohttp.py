@@ -4,10 +4,9 @@ from __future__ import annotations
 
 import weakref
 from collections.abc import Awaitable, Callable
-from typing import Any, cast
+from typing import Any
 
 import wrapt
-from opentelemetry.context import create_key, get_value
 
 from spanledger.guard import guarded
 from spanledger.patching import Patch
@@ -21,8 +20,6 @@ REDIRECTS = (301, 302, 303, 307, 308)
 
 class Call(Tries):
     """One call of a session; its middlewares may try it again."""
-
-    key = create_key("spanledger-aiohttp-call")
 
     def __init__(self, attempt: Attempt, request: Request, *, is_decoded: bool) -> None:
         super().__init__(attempt, request)
@@ -70,7 +67,7 @@ async def _connect(connect: Callable[..., Any], _connector: Any, args: tuple[Any
 
 async def _start(start: Callable[..., Any], response: Any, args: tuple[Any, ...], kwargs: dict[str, Any]) -> Any:
     """Sees the head of each answer."""
-    call: Any = get_value(Call.key)
+    call = Call.current_call()
     if call is None:
         return await start(*args, **kwargs)
     started = await _noting_failure(call, start, args, kwargs)
@@ -104,11 +101,11 @@ PATCHES = (
 @guarded
 def _tried(req: Any, *_others: Any, **_options: Any) -> Call | None:
     """Give the call that a request belongs to, having told it; None for one that is no LLM call."""
-    call: Any = get_value(Call.key)
+    call = Call.current_call()
     if call is None or not may_be_read(req.method, req.url.path):
         return None
     call.send(req)
-    return cast(Call, call)
+    return call
 
 
 @guarded

@@ -17,26 +17,27 @@ from opentelemetry.context import (
     create_key,
     detach,
     get_current,
-    get_value,
     set_value,
 )
-from opentelemetry.trace import Span, SpanKind, format_span_id, get_current_span, set_span_in_context
+from opentelemetry.trace import Span, SpanContext, SpanKind, format_span_id, get_current_span, set_span_in_context
 
 from spanledger import attributes as name
 from spanledger import clock
 from spanledger.capture import content_is_captured
 from spanledger.guard import guarded, report_once
+from spanledger.identity import identity_of
 from spanledger.tracing import end_span, mark_failed, start_span
 from spanledger.wire import resends, uncounted
-from spanledger.wire.format import Attributes, Json, Messages, WireFormat, known, mapping, parse_object
+from spanledger.wire.decoding import LARGEST_BYTES
+from spanledger.wire.format import Attributes, Json, Messages, WireFormat, mapping, parse_object
 from spanledger.wire.formats import PATH_ENDS, format_of
 from spanledger.wire.providers import provider_of
 from spanledger.wire.reading import Reading, reading_of
 from spanledger.wire.stream_usage import asking
-from spanledger.wire.turn import begin_turn
+from spanledger.wire.turn import Turn
 
 FOLLOWED = create_key("spanledger-followed")
-"""Set in the context below an attempt: a client that sends by another client is followed once."""
+"""Set in the context below an attempt, to what follows it: a client that sends by another client is followed once."""
 
 CODE = re.compile(r"[\w.-]{1,64}")
 """What an error code looks like; a provider's free text does not belong into ``error.type``."""
@@ -78,23 +79,46 @@ class Current:
 class Attempt:
     """Follows one attempt. No method raises; each tolerates being called late, twice or never."""
 
+    __slots__ = (
+        "_before",
+        "_caller",
+        "_format",
+        "_head",
+        "_is_ended",
+        "_is_streamed",
+        "_is_uncounted",
+        "_reading",
+        "_request",
+        "_resends",
+        "_response",
+        "_span",
+        "_started_ns",
+        "_status_code",
+        "_turn",
+        "_with_content",
+    )
+
     def __init__(self, wire_format: WireFormat, request: Request, body: Json, context: Context) -> None:
         self._format = wire_format
         self._request = request
         self._with_content = content_is_captured()
         self._reading: Reading | None = None
         self._head: Json = {}
-        self._status_code = 0
-        self._ended = False
-        self._started_ns = clock.now_ns()
-        self._turn = begin_turn(wire_format, body, self._started_ns, context)
         self._response: Json = {}
-        self._caller = get_current_span(context).get_span_context().span_id
+        self._status_code = 0
+        self._is_ended = False
+        self._started_ns = clock.now_ns()
+        caller = get_current_span(context).get_span_context()
+        self._caller = caller.span_id
+        self._turn = self._begin_turn(body, context, caller)
         self._is_streamed = wire_format.is_streamed(request.path, body)
         self._is_uncounted = self._is_streamed and uncounted.is_uncounted(wire_format, body)
-        self._before = resends.failed_before(self._identity()) if resends.anything_failed() else None
-        seen_resends = self._before.resend_count + 1 if self._before else 0
-        self._resends = max(resends.stated_resends(request.headers), seen_resends)
+        self._resends = resends.stated_resends(request.headers)
+        self._before: resends.Failed | None = None
+        if resends.anything_failed():
+            self._before = resends.failed_before(self._identity())
+            if self._before is not None:
+                self._resends = max(self._resends, self._before.resend_count + 1)
         self._span = self._start(body, context)
         if self._with_content:
             self._span.set_attributes(
@@ -104,9 +128,9 @@ class Attempt:
                 }
             )
 
-    def context(self) -> Context:
-        """Give the context of what the client does."""
-        return set_value(FOLLOWED, True, set_span_in_context(self._span))
+    def context(self, followed_by: object = True) -> Context:
+        """Give the context of what the client does; ``followed_by`` is found there under :data:`FOLLOWED`."""
+        return set_value(FOLLOWED, followed_by, set_span_in_context(self._span))
 
     def current(self) -> Current:
         """Make the span the current one for a block, so that what the client does is seen below it."""
@@ -134,6 +158,19 @@ class Attempt:
             is_uncounted=self._is_uncounted,
         )
 
+    def answered_whole(self, status_code: int, headers: Mapping[str, str], body: bytes) -> None:
+        """Read an answer that is here, decoded, and end the span."""
+        self._status_code = status_code
+        try:
+            if not self._is_streamed and len(body) <= LARGEST_BYTES and "json" in (headers.get("content-type") or ""):
+                self._head = {**self._format.head(headers), **parse_object(body)}
+            else:
+                self.answered(status_code, headers, is_decoded=True)
+                self.read(body)
+        except Exception as error:
+            report_once(error)
+        self.end()
+
     def read(self, chunk: bytes) -> None:
         """Read a copy of the next bytes that the caller gets."""
         reading = self._reading
@@ -151,51 +188,71 @@ class Attempt:
 
     def end(self, error: BaseException | None = None) -> None:
         """End the span with what is known; with an ``error``, as failed."""
-        if self._ended:
+        if self._is_ended:
             return
-        self._ended = True
+        self._is_ended = True
+        try:
+            has_failed = self._describe_answer()
+        except Exception as failure:
+            report_once(failure)
+            has_failed = False
         # Who cancels a call does not mean to try it again.
-        has_failed = self._describe_answer() or isinstance(error, Exception)
+        has_failed = has_failed or isinstance(error, Exception)
         if has_failed:
             self._remember_failure()
         end_span(self._span, error)
         if self._turn is not None and not has_failed:
             self._turn.end(self._response, self._span)
 
+    def _begin_turn(self, body: Json, context: Context, caller: SpanContext) -> Turn | None:
+        """Begin a step of a conversation; embeddings are none."""
+        if self._format.operation == "embeddings":
+            return None
+        try:
+            return Turn(self._format, body, self._started_ns, identity_of(context), caller)
+        except Exception as error:
+            report_once(error)
+            return None
+
     def _start(self, body: Json, context: Context) -> Span:
         wire_format, request = self._format, self._request
-        model = wire_format.request_model(request.path, body)
-        attributes = known(
-            {
-                name.OPERATION_NAME: wire_format.operation,
-                name.PROVIDER_NAME: provider_of(request.host, request.port, request.path) or wire_format.provider,
-                name.REQUEST_MODEL: model,
-                name.REQUEST_STREAM: self._is_streamed or None,
-                name.SERVER_ADDRESS: request.host,
-                name.SERVER_PORT: request.port,
-                name.HTTP_REQUEST_METHOD: request.method,
-                name.HTTP_REQUEST_RESEND_COUNT: self._resends or None,
-                name.LOGICAL_CALL_ID: self._before.logical_call_id if self._before else None,
-            }
-        )
-        name_of_span = f"{wire_format.operation} {model}" if model else wire_format.operation
-        attributes |= self._turn.attributes if self._turn is not None else {}
+        operation = name_of_span = wire_format.operation
+        attributes: Attributes = {
+            name.OPERATION_NAME: operation,
+            name.PROVIDER_NAME: provider_of(request.host, request.port, request.path) or wire_format.provider,
+            name.SERVER_ADDRESS: request.host,
+            name.SERVER_PORT: request.port,
+        }
+        if model := wire_format.request_model(request.path, body):
+            attributes[name.REQUEST_MODEL] = model
+            name_of_span = f"{operation} {model}"
+        if self._is_streamed:
+            attributes[name.REQUEST_STREAM] = True
+        if self._resends:
+            attributes[name.HTTP_REQUEST_RESEND_COUNT] = self._resends
+        if self._before is not None:
+            attributes[name.LOGICAL_CALL_ID] = self._before.logical_call_id
+        if self._turn is not None:
+            attributes.update(self._turn.attributes)
         return start_span(name_of_span, SpanKind.CLIENT, attributes, context, self._started_ns)
 
-    @guarded
     def _describe_answer(self) -> bool:
         """Say whether it is the answer of a failure."""
-        response = self._response = {**self._head, **(self._reading.response() if self._reading is not None else {})}
+        reading, response = self._reading, self._head
+        if reading is not None:
+            response = {**response, **reading.response()} if response else reading.response()
+        self._response = response
         attributes = self._format.response_attributes(response)
         if self._status_code:
             attributes[name.HTTP_RESPONSE_STATUS_CODE] = self._status_code
-        if self._reading is not None and self._reading.first_content_ns is not None:
-            waited_s = (self._reading.first_content_ns - self._started_ns) / 1e9
-            attributes[name.RESPONSE_TIME_TO_FIRST_CHUNK] = waited_s
+        if reading is not None:
+            if reading.first_content_ns is not None:
+                waited_s = (reading.first_content_ns - self._started_ns) / 1e9
+                attributes[name.RESPONSE_TIME_TO_FIRST_CHUNK] = waited_s
+            if self._is_uncounted and name.OUTPUT_TOKENS not in attributes and (spoken := reading.spoken_bytes()):
+                attributes.update(uncounted.sizes(self._format, self._request.json(), spoken))
         if self._with_content:
-            attributes |= _as_json(name.OUTPUT_MESSAGES, self._format.output_messages(response))
-        if self._reading is not None and self._reading.spoken_bytes and name.OUTPUT_TOKENS not in attributes:
-            attributes |= uncounted.sizes(self._format, self._request.json(), self._reading.spoken_bytes)
+            attributes.update(_as_json(name.OUTPUT_MESSAGES, self._format.output_messages(response)))
         self._span.set_attributes(attributes)
         if self._status_code < 400 and not mapping(response.get("error")):
             return False
@@ -221,11 +278,10 @@ class Attempt:
         return (self._caller, request.host, request.port, request.path, hash(body))
 
 
-@guarded
 def begin(request: Request) -> Attempt | None:
-    """Start following a request, or give None for one that is no LLM call."""
+    """Start following a request, or give None for one that is no LLM call. May raise; its callers are guarded."""
     context = get_current()
-    if get_value(FOLLOWED, context) or get_value(_SUPPRESS_INSTRUMENTATION_KEY, context):
+    if context and (context.get(FOLLOWED) or context.get(_SUPPRESS_INSTRUMENTATION_KEY)):
         return None
     body = request.json()
     wire_format = format_of(request.path, body)

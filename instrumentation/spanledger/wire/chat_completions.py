@@ -27,7 +27,7 @@ class ChatCompletions(WireFormat):
     provider = "openai"
     is_asked_for_usage = True
     telling = FieldSet(b"finish_reason", b"usage", b"tool_calls", b"error")
-    end_mark = b"[DONE]"
+    end_mark = ending = b"[DONE]"
 
     def recognises(self, request: Json) -> bool:
         """A conversation has messages."""
@@ -37,8 +37,9 @@ class ChatCompletions(WireFormat):
         """Usage as OpenAI defines it is already in totals; others have ways of their own to say it."""
         usage = mapping(response.get("usage")) or mapping(mapping(response.get("x_groq")).get("usage"))
         prompt = mapping(usage.get("prompt_tokens_details"))
-        reasoning = count(mapping(usage.get("completion_tokens_details")).get("reasoning_tokens"))
-        cache_read = count(prompt.get("cached_tokens"))
+        completion = mapping(usage.get("completion_tokens_details"))
+        reasoning = count(completion.get("reasoning_tokens")) if completion else None
+        cache_read = count(prompt.get("cached_tokens")) if prompt else None
         if cache_read is None:
             cache_read = count(usage.get("prompt_cache_hit_tokens"))  # DeepSeek
         return known(
@@ -53,7 +54,7 @@ class ChatCompletions(WireFormat):
                 name.OPENAI_SERVICE_TIER: text(response.get("service_tier")),
                 name.INPUT_TOKENS: count(usage.get("prompt_tokens")),
                 name.CACHE_READ_TOKENS: cache_read,
-                name.CACHE_WRITE_TOKENS: count(prompt.get("cache_write_tokens")),
+                name.CACHE_WRITE_TOKENS: count(prompt.get("cache_write_tokens")) if prompt else None,
                 name.OUTPUT_TOKENS: _output_tokens(usage, reasoning),
                 name.REASONING_TOKENS: reasoning,
                 name.REPORTED_COST_USD: amount(usage.get("cost")),

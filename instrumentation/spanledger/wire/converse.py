@@ -11,6 +11,7 @@ from spanledger.wire.format import (
     Attributes,
     Json,
     Messages,
+    Pattern,
     WireFormat,
     count,
     known,
@@ -56,7 +57,7 @@ class Converse(Bedrock):
     """``POST /model/{model}/converse``; raw input tokens EXCLUDE cache reads and writes."""
 
     operation = "chat"
-    telling = re.compile(rb'"(metadata|messageStop|error|toolUse|contentBlockStop)":')
+    telling = Pattern(rb'"(metadata|messageStop|error|toolUse|contentBlockStop)":')
     last = re.compile(rb'^\{"metadata":')
 
     def recognises(self, request: Json) -> bool:

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from functools import cache
+from functools import cache, lru_cache
 from importlib import import_module
 from typing import NamedTuple
 
@@ -33,10 +33,15 @@ PATH_ENDS = tuple(end for place in PLACES for end in place.path_ends)
 
 def format_of(path: str, request: Json) -> WireFormat | None:
     """Give the format whose path and shape a request has, or None: then it is nobody's business."""
-    for place in PLACES:
-        if path.endswith(place.path_ends) and (wire_format := format_at(place)).recognises(request):
+    for wire_format in _formats_at(path):
+        if wire_format.recognises(request):
             return wire_format
     return None
+
+
+@lru_cache(maxsize=256)
+def _formats_at(path: str) -> tuple[WireFormat, ...]:
+    return tuple(format_at(place) for place in PLACES if path.endswith(place.path_ends))
 
 
 @cache

@@ -10,6 +10,7 @@ from spanledger.wire.format import (
     Attributes,
     Json,
     Messages,
+    Pattern,
     WireFormat,
     count,
     known,
@@ -34,7 +35,7 @@ class GenerateContent(WireFormat):
     operation = "generate_content"
     provider = "gcp.gemini"
     streams_arrays = True
-    telling = re.compile(rb'"finishReason"|"error"|"functionCall"')
+    telling = Pattern(rb'"finishReason"|"error"|"functionCall"')
 
     def recognises(self, request: Json) -> bool:
         """There are contents to go on from."""

@@ -4,10 +4,9 @@ from __future__ import annotations
 
 import base64
 import binascii
-import re
 
 from spanledger.wire.converse import Bedrock
-from spanledger.wire.format import Json, mapping, parse_object, text
+from spanledger.wire.format import Json, Pattern, mapping, parse_object, text
 from spanledger.wire.generate_content import MODEL
 from spanledger.wire.messages import AnthropicMessages
 
@@ -16,7 +15,7 @@ class BedrockMessages(Bedrock, AnthropicMessages):
     """``POST /model/{model}/invoke`` of Amazon Bedrock, where the model is one of Anthropic's."""
 
     # An event is inside a frame's base64.
-    telling = re.compile(rb'"(chunk|error)":')
+    telling = Pattern(rb'"(chunk|error)":')
 
     def recognises(self, request: Json) -> bool:
         """InvokeModel takes any model's own JSON; Anthropic's says its version."""

@@ -4,12 +4,11 @@ from __future__ import annotations
 
 import weakref
 from collections.abc import AsyncIterator, Callable, Iterator
-from typing import Any, cast
+from typing import Any
 
 import wrapt
-from opentelemetry.context import get_value
 
-from spanledger.guard import guarded
+from spanledger.guard import guarded, report_once
 from spanledger.patching import Patch
 from spanledger.wire.attempt import Attempt, Request, begin, may_be_read
 from spanledger.wire.privacy import keep_identity_home
@@ -90,17 +89,27 @@ PATCHES = tuple(
 
 
 @guarded
-def _tried(request: Any) -> Tries | None:
+def _tried(request: Any) -> HttpxTries | None:
     """Give the call that a request belongs to, having told it; None for one that is no LLM call."""
-    tries: Any = get_value(Tries.key)
-    if tries is None or not may_be_read(request.method, request.url.path):
+    tries = HttpxTries.current_call()
+    if tries is None or not (request is tries.client_request or may_be_read(request.method, request.url.path)):
         return None
     tries.send(request)
-    return cast(Tries, tries)
+    return tries
+
+
+class HttpxTries(Tries):
+    """The attempts of one call of a client of either module."""
+
+    __slots__ = ("client_request",)
+
+    def __init__(self, attempt: Attempt, request: Request, client_request: object) -> None:
+        super().__init__(attempt, request)
+        self.client_request = client_request
 
 
 @guarded
-def _begin(request: Any, **_options: Any) -> Tries | None:
+def _begin(request: Any, **_options: Any) -> HttpxTries | None:
     url = request.url
     path = url.path
     if not may_be_read(request.method, path):
@@ -117,26 +126,24 @@ def _begin(request: Any, **_options: Any) -> Tries | None:
         request._content, request.stream = asking, type(request.stream)(asking)
         request.headers.update({"content-length": str(len(asking)), "accept-encoding": "identity"})
         request.extensions = {**request.extensions, ASKED: True}
-    return Tries(attempt, sent)
+    return HttpxTries(attempt, sent, request)
 
 
 def _follow(attempt: Attempt, response: Any) -> None:
     """Read the answer if it is here, else beside whoever reads it."""
-    if _follow_stream(attempt, response) is None:
-        attempt.end()
-
-
-@guarded
-def _follow_stream(attempt: Attempt, response: Any) -> bool | None:
-    attempt.answered(response.status_code, response.headers, is_decoded=response.is_closed)
-    usage = UsageFilter() if response.request.extensions.get(ASKED) and _is_plain_stream(response) else None
-    if response.is_closed:
-        attempt.read(response.content)
+    try:
+        asked = response.request.extensions.get(ASKED)
+        usage = UsageFilter() if asked and _is_plain_stream(response) else None
+        if not response.is_closed:
+            attempt.answered(response.status_code, response.headers)
+            response.stream = WatchedStream(response.stream, attempt, usage)
+            return
+        attempt.answered_whole(response.status_code, response.headers, response.content)
         if usage is not None:
             response._content = usage.feed(response.content) + usage.rest()
-        return None
-    response.stream = WatchedStream(response.stream, attempt, usage)
-    return True
+    except Exception as error:
+        report_once(error)
+        attempt.end()
 
 
 def _is_plain_stream(response: Any) -> bool:

@@ -10,6 +10,7 @@ from spanledger.wire.format import (
     Attributes,
     Json,
     Messages,
+    Pattern,
     WireFormat,
     count,
     known,
@@ -28,7 +29,8 @@ class AnthropicMessages(WireFormat):
 
     operation = "chat"
     provider = "anthropic"
-    telling = re.compile(
+    ending = b'"stop_reason"'
+    telling = Pattern(
         rb'"type"\s*:\s*"(message_start|message_delta|error|tool_use|input_json_delta|content_block_stop)"'
     )
     # The one with the stop reason has the final usage; litellm does not read the `message_stop` behind it.

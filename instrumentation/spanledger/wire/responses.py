@@ -10,6 +10,7 @@ from spanledger.wire.format import (
     Attributes,
     Json,
     Messages,
+    Pattern,
     WireFormat,
     count,
     known,
@@ -25,7 +26,8 @@ class Responses(WireFormat):
 
     operation = "chat"
     provider = "openai"
-    telling = re.compile(rb'"response"\s*:\s*\{|"type"\s*:\s*"error"')
+    telling = Pattern(rb'"response"\s*:\s*\{|"type"\s*:\s*"error"')
+    ending = b'"response"'
     last = re.compile(rb'"type"\s*:\s*"response\.(completed|incomplete|failed)"')
 
     def recognises(self, request: Json) -> bool:

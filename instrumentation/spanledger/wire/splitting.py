@@ -29,11 +29,16 @@ class EventSplitter:
         self._data: list[bytes] = []
         self._data_bytes = 0
 
+    @property
+    def is_between(self) -> bool:
+        """Whether no event has begun that has not ended."""
+        return not self._rest and not self._data
+
     def feed(self, chunk: bytes) -> Iterable[bytes]:
         """Give the data of the events that ``chunk`` completes."""
         # Most chunks are one whole event of one line; they need no splitting.
         is_one = chunk[:5] == b"data:" and chunk[-2:] == b"\n\n" and chunk.find(b"\n") == len(chunk) - 2
-        if is_one and not self._rest and not self._data:
+        if is_one and self.is_between:
             return (chunk[5:].strip(),)
         return self._lines(chunk)
 

@@ -5,14 +5,12 @@ from __future__ import annotations
 from collections import Counter
 from collections.abc import Iterable, Iterator
 
-from opentelemetry.context import Context
-from opentelemetry.trace import Span, get_current_span
+from opentelemetry.trace import Span, SpanContext
 
 from spanledger import conversation, repetition
 from spanledger.attributes import TASK
 from spanledger.canonical import canonical_json, short_hash
 from spanledger.guard import guarded
-from spanledger.identity import identity_of
 from spanledger.wire.format import Attributes, Json, Messages, WireFormat, mappings, text
 
 HISTORIES = ("messages", "input", "contents")
@@ -24,11 +22,15 @@ MODEL_ROLES = ("assistant", "model")
 class Turn:
     """Made in the caller's context when a call starts, before its span."""
 
-    def __init__(self, wire_format: WireFormat, request: Json, started_ns: int, context: Context) -> None:
+    __slots__ = ("_caller", "_format", "_identity", "_input", "_task", "attributes")
+
+    def __init__(
+        self, wire_format: WireFormat, request: Json, started_ns: int, identity: dict[str, str], caller: SpanContext
+    ) -> None:
         self._format = wire_format
-        self._identity = identity_of(context)
-        self._caller = get_current_span(context).get_span_context()
-        self._task = self._identity.get(TASK, self._caller.trace_id)
+        self._identity = identity
+        self._caller = caller
+        self._task = identity.get(TASK, caller.trace_id)
         self._input = repetition.measure(request, self._task)
         self.attributes: Attributes = self._input.attributes if self._input is not None else {}
         """What the call's span says of its input."""
@@ -43,8 +45,10 @@ class Turn:
             return
         if self._input is not None:
             repetition.remember(self._input)
-        if not self._format.may_ask_for_tools(response):
-            return
+        if self._format.may_ask_for_tools(response):
+            self._remember_tools(response, span, ended_ns)
+
+    def _remember_tools(self, response: Json, span: Span, ended_ns: int) -> None:
         for call_id, part in _told_apart(_parts(self._format.output_messages(response), "tool_call")):
             name, arguments = text(part.get("name")), part.get("arguments")
             if name:
@@ -71,12 +75,6 @@ class Turn:
         for part in results:
             if call_id := text(part.get("id")):
                 conversation.answer(self._task, call_id, started_ns, failed=part.get("is_error") is True)
-
-
-@guarded
-def begin_turn(wire_format: WireFormat, request: Json, started_ns: int, context: Context) -> Turn | None:
-    """Begin a step of a conversation, or give None for a call that is none."""
-    return None if wire_format.operation == "embeddings" else Turn(wire_format, request, started_ns, context)
 
 
 def _split_at_last_answer(request: Json) -> tuple[Json, Json]:

@@ -13,9 +13,6 @@ from spanledger.canonical import canonical_json
 from spanledger.wire.content import Part, block_parts
 from spanledger.wire.format import Attributes, Json, Messages, WireFormat, mapping
 
-MERE_CONTENT = re.compile(rb'"content":\s?"([^"\\]+)"')
-"""In most events; looking for the rest takes longer."""
-
 SPOKEN = re.compile(rb'"(?:content|reasoning(?:_content)?|refusal|arguments)"\s*:\s*"((?:[^"\\]+|\\.)*)')
 
 
@@ -24,12 +21,13 @@ def is_uncounted(wire_format: WireFormat, request: Json) -> bool:
     return wire_format.is_asked_for_usage and not mapping(request.get("stream_options")).get("include_usage")
 
 
-def spoken_bytes(event: bytes) -> int:
-    """Give how much text an unparsed event of a stream adds to the answer."""
-    if found := MERE_CONTENT.search(event):
-        return found.end(1) - found.start(1)
+def spoken_bytes(events: bytes) -> int:
+    """Give how much text unparsed events of a stream add to the answer."""
     # An escape stands for one byte; six bytes of \uXXXX mostly for three.
-    return sum(len(text) - text.count(b"\\") - 2 * text.count(b"\\u") for text in SPOKEN.findall(event))
+    return sum(
+        len(text) - text.count(b"\\") - 2 * text.count(b"\\u") if b"\\" in text else len(text)
+        for text in SPOKEN.findall(events)
+    )
 
 
 def sizes(wire_format: WireFormat, request: Json, output_bytes: int) -> Attributes:

@@ -85,12 +85,11 @@ def _text(value: str | bytes) -> str:
 
 @guarded
 def _follow(attempt: Attempt, response: Any) -> bool | None:
-    """Read the answer beside whoever reads it; None for one that has been read already."""
-    is_here = response.isclosed()
-    attempt.answered(response.status, response.headers, is_decoded=is_here)
-    if is_here:
-        attempt.read(response.data)
-        return None
+    """Read the answer if it is here, else beside whoever reads it."""
+    if response.isclosed():
+        attempt.answered_whole(response.status, response.headers, response.data)
+        return True
+    attempt.answered(response.status, response.headers)
     response_class: Any = type(response)
     response.__class__ = watched(response_class)
     response.spanledger_attempt = attempt

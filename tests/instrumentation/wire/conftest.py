@@ -175,7 +175,6 @@ def span_of(provider: Any) -> Callable[[dict[str, Any]], dict[str, Any]]:
                 **attributes,
                 "server.address": "127.0.0.1",
                 "server.port": urlsplit(provider.url).port,
-                "http.request.method": "POST",
                 "http.response.status_code": 200,
             },
         }

@@ -12,7 +12,7 @@ import openai
 import pytest
 from opentelemetry.context import _SUPPRESS_INSTRUMENTATION_KEY, attach, detach, set_value
 
-from spanledger.wire import attempt as attempt_module
+from spanledger import guard
 
 MODULES = pytest.mark.parametrize("module", [httpx, httpx2], ids=["httpx", "httpx2"])
 
@@ -153,19 +153,34 @@ def test_suppressed_instrumentation_is_obeyed(provider, spans, recorded_case):
     assert spans.snapshot() == []
 
 
-def test_an_error_of_ours_stays_ours(provider, spans, recorded_case, monkeypatch, caplog):
-    """When reading an answer fails, the caller has it all the same, and the log says so once, without content."""
-    case = recorded_case("chat_plain")
+@pytest.mark.parametrize(
+    ("name", "part"),
+    [
+        ("chat_plain", "chat_completions.ChatCompletions.recognises"),
+        ("chat_plain", "attempt.Turn"),
+        ("chat_plain", "attempt.provider_of"),
+        ("chat_plain", "chat_completions.ChatCompletions.head"),
+        ("chat_plain", "chat_completions.ChatCompletions.response_attributes"),
+        ("chat_stream", "attempt.reading_of"),
+        ("chat_stream", "chat_completions.ChatCompletions.fold"),
+        ("chat_stream", "reading.EventReading.response"),
+    ],
+)
+def test_an_error_of_ours_stays_ours(name, part, provider, spans, recorded_case, monkeypatch, caplog):
+    """When reading a call fails, the caller has its answer all the same; the log says so once, without content."""
+    case = recorded_case(name)
     provider.will_answer_case(case)
+    monkeypatch.setattr(guard, "_reported", set())
 
     def fail(*_args: object, **_options: object) -> None:
         raise KeyError("the prompt")
 
-    monkeypatch.setattr(attempt_module, "reading_of", fail)
+    monkeypatch.setattr(f"spanledger.wire.{part}", fail)
+    sent = provider.answers[0].pieces
     with httpx2.Client() as client, caplog.at_level(logging.WARNING, "spanledger"):
         for _ in range(3):
-            assert client.post(provider.url + case["path"], json=case["request"]).json() == case["answer"]
-    assert len(spans.snapshot()) == 3
+            assert client.post(provider.url + case["path"], json=case["request"]).content == b"".join(sent)
+    assert len(spans.snapshot()) == (0 if part.endswith(("recognises", "provider_of")) else 3)
     assert [record.getMessage().split(";")[0] for record in caplog.records] == [
         f"spanledger could not record a span (KeyError at test_failures.py:{fail.__code__.co_firstlineno + 1})"
     ]
@@ -178,6 +193,11 @@ def test_an_error_of_ours_stays_ours(provider, spans, recorded_case, monkeypatch
         ("https://eu.api.openai.com/v1/chat/completions", "chat_plain", ("openai", 443)),
         ("https://mine.openai.azure.com/openai/v1/responses", "responses_plain", ("azure.ai.openai", 443)),
         ("https://openrouter.ai/api/v1/chat/completions", "chat_plain", ("openrouter", 443)),
+        ("https://api.groq.com/openai/v1/chat/completions", "chat_plain", ("groq", 443)),
+        ("https://api.deepseek.com/chat/completions", "chat_plain", ("deepseek", 443)),
+        ("https://api.mistral.ai/v1/chat/completions", "chat_plain", ("mistral_ai", 443)),
+        ("https://api.together.xyz/v1/chat/completions", "chat_plain", ("together", 443)),
+        ("https://x.services.ai.azure.com/models/chat/completions", "chat_plain", ("azure.ai.inference", 443)),
         ("https://api.x.ai/v1/messages", "messages_plain", ("x_ai", 443)),
         ("https://api.mistral.ai/v1/embeddings", "embeddings_plain", ("mistral_ai", 443)),
         ("http://gateway.local:4000/v1/messages", "messages_plain", ("anthropic", 4000)),
