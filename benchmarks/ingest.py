@@ -54,7 +54,7 @@ class Shape:
 
 
 SHAPES = (
-    Shape("plain", 100, 1.5),
+    Shape("plain", 100, 3.0),
     Shape("genai", 100, 1.0),
     Shape("content", 100, 0.6),
     Shape("genai", 10, 0.4),

@@ -57,7 +57,8 @@ DEAD_LETTER_FOLDER = "dead_letter"
 
 _SWITCH_INTERVAL_S = 0.001
 """How long a thread that computes may keep the interpreter from another. A request asks for it several times, each
-after a call of the system: with Python's own 5 ms, small ones are answered 2.5 times as slowly beside a busy ledger."""
+after a call of the system: with Python's own 5 ms, small ones are answered at less than half the pace beside a ledger
+that computes."""
 
 
 @contextmanager
