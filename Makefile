@@ -43,8 +43,9 @@ bench: $(VENV)/.test $(VENV)-bench/.ready  ## spans a second, stage by stage and
 bench-instrument: $(VENV)-bench/.ready  ## what tracing adds to a call and an import, beside the other instrumentors
 	@$(VENV)-bench/bin/python benchmarks/instrument.py
 
-bench-merge: $(VENV)/.test  ## what normalising and merging cost a span
+bench-merge: $(VENV)/.test  ## what decoding, normalising and merging cost a span, and the stages after that by both twins
 	@$(BIN)/python benchmarks/merge.py
+	@$(BIN)/python benchmarks/settle.py
 
 bench-price: $(VENV)/.test  ## what pricing costs a call
 	@$(BIN)/python benchmarks/price.py

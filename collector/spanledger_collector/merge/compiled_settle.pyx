@@ -185,18 +185,9 @@ cdef list _components(dict traces):
     cdef bint has_unidentified = False
     for trace in traces.values():
         trace.size = len(trace.facts)
-        _look_at(trace)
-        has_unidentified |= trace.has_unidentified
     for trace in traces.values():
-        for fact in trace.facts:
-            kind = field(fact, _KIND)
-            if is_billable(kind) or (kind == "agent" and has_counts(fact)):
-                key = _response_key(field(fact, _RESPONSE_ID))
-                if key:
-                    other = first_with.setdefault(key, trace)
-                    if other is not trace:
-                        _join(other, trace)
-                        _root(trace).is_judged = True
+        _look_at(trace, first_with)
+        has_unidentified |= trace.has_unidentified
     if has_unidentified:
         _join_overlapping(traces)
     for trace in traces.values():
@@ -214,10 +205,21 @@ cdef list _components(dict traces):
     return list(judged.values())
 
 
-cdef int _look_at(Trace trace) except -1:
-    """Find out what there may be to judge within a trace."""
-    cdef set responses = set(), tools = set()
-    cdef Py_ssize_t identified_count = 0, tool_count = 0
+cdef int _share(Trace trace, object response_id, dict first_with) except -1:
+    """Note a response id; who has one that another fact has, also of another trace, is judged with it."""
+    cdef object other = first_with.get(response_id)
+    if other is None:
+        first_with[response_id] = trace
+        return 0
+    _join(<Trace>other, trace)
+    _root(trace).is_judged = True
+    return 0
+
+
+cdef int _look_at(Trace trace, dict first_with) except -1:
+    """Find out what there may be to judge within a trace, and in common with those that were looked at before."""
+    cdef set tools = set()
+    cdef Py_ssize_t tool_count = 0
     cdef bint has_tool_scopes = False, has_tool_without_id = False
     cdef object tool_scope = None
     for fact in trace.facts:
@@ -228,8 +230,7 @@ cdef int _look_at(Trace trace) except -1:
         if is_billable(kind):
             key = _response_key(field(fact, _RESPONSE_ID))
             if key:
-                responses.add(key)
-                identified_count += 1
+                _share(trace, key, first_with)
             else:
                 trace.has_unidentified = True
             scope = field(fact, _SCOPE)
@@ -254,8 +255,14 @@ cdef int _look_at(Trace trace) except -1:
             tools.add(tool_call_id or field(fact, _SPAN_ID))
         elif kind == "agent" and has_counts(fact):
             trace.is_judged = True
-    if len(responses) < identified_count or len(tools) < tool_count or (has_tool_scopes and has_tool_without_id):
+            key = _response_key(field(fact, _RESPONSE_ID))
+            if key:
+                _share(trace, key, first_with)
+    if len(tools) < tool_count or (has_tool_scopes and has_tool_without_id):
         trace.is_judged = True
+    # It may have been joined to another one meanwhile.
+    if trace.is_judged:
+        _root(trace).is_judged = True
     return 0
 
 
