@@ -5,6 +5,8 @@ A column takes no memory before a row that is not empty there: most columns of m
 """
 
 from cpython.bytes cimport PyBytes_AS_STRING
+from cpython.list cimport PyList_GET_ITEM
+from cpython.object cimport PyObject
 from cpython.tuple cimport PyTuple_GET_ITEM, PyTuple_GET_SIZE
 from libc.stdint cimport uint64_t
 from libc.stdlib cimport calloc, free, realloc
@@ -50,6 +52,9 @@ _WRITING = {
     "Nullable(Decimal(18, 12))": NULLABLE_MONEY,
 }
 
+cdef list _EMPTY = ["", 0, 0, object(), False, None, None, None]
+"""The object by which an empty value of each ``Writing`` is known; of floats there is none that is always the same."""
+
 cdef object _Decimal = Decimal
 cdef object _PICO = Decimal(12)
 cdef Py_ssize_t _ROWS_AT_A_TIME = 128
@@ -59,6 +64,7 @@ cdef Py_ssize_t _ROWS_AT_A_TIME = 128
 cdef struct Column:
     Writing writing
     bint is_told
+    PyObject *empty
     char *data
     char *nulls
     Py_ssize_t size
@@ -91,6 +97,7 @@ cdef class Layout:
         try:
             for number in range(width):
                 columns[number].writing = self._writing[number]
+                columns[number].empty = <PyObject *>_EMPTY[columns[number].writing]
             self._fill(columns, width, rows if isinstance(rows, list) else list(rows), list(more), count)
             return self._joined(columns, width, count)
         finally:
@@ -102,6 +109,9 @@ cdef class Layout:
     cdef int _fill(self, Column *columns, Py_ssize_t width, list rows, list more, Py_ssize_t count) except -1:
         cdef Py_ssize_t own = width - len(more)
         cdef Py_ssize_t first = 0, last, row, number
+        cdef Column *column
+        cdef PyObject *value
+        cdef bint is_begun
         for row in range(count):
             if not isinstance(rows[row], tuple) or PyTuple_GET_SIZE(rows[row]) != own:
                 raise ValueError(f"a row has not {own} values")
@@ -111,12 +121,19 @@ cdef class Layout:
         while first < count:
             last = min(first + _ROWS_AT_A_TIME, count)
             for number in range(own):
+                column = &columns[number]
+                is_begun = column.data != NULL or column.nulls != NULL
                 for row in range(first, last):
-                    self._put(&columns[number], <object>PyTuple_GET_ITEM(rows[row], number), row, count)
+                    value = PyTuple_GET_ITEM(<object>PyList_GET_ITEM(rows, row), number)
+                    # Most columns of most rows hold the one empty object of their type.
+                    if not is_begun and value == column.empty:
+                        continue
+                    self._put(column, <object>value, row, count)
+                    is_begun = column.data != NULL or column.nulls != NULL
             first = last
         for number in range(own, width):
-            for row, value in enumerate(more[number - own]):
-                self._put(&columns[number], value, row, count)
+            for row, last_value in enumerate(more[number - own]):
+                self._put(&columns[number], last_value, row, count)
         return 0
 
     cdef inline int _put(self, Column *column, object value, Py_ssize_t row, Py_ssize_t count) except -1:
