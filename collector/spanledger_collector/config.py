@@ -111,7 +111,7 @@ class Limits(BaseModel):
 
     max_attributes: NonNegativeInt = 2_000
     max_attribute_bytes: NonNegativeInt = 1024 * 1024
-    """Of one text, or of one array or map with all that is in it."""
+    """Of one text or name, or of one array or map with all that is in it."""
     max_events: NonNegativeInt = 2_000
     max_links: NonNegativeInt = 2_000
     max_future_s: NonNegativeInt = 24 * 3600

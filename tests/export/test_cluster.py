@@ -8,7 +8,7 @@ import pytest
 
 from spanledger_collector.export.cluster import SHARD_BY, UnclusteredError, clustered
 from spanledger_collector.export.migrate import BOOKKEEPING, migrations, statements
-from spanledger_collector.export.store import Store
+from spanledger_collector.export.store import _CLUSTER_SETTINGS, _WRITE_SETTINGS, Store
 
 ALL = [BOOKKEEPING, *(statement for _, _, sql in migrations() for statement in statements(sql))]
 
@@ -89,3 +89,11 @@ def test_an_unknown_statement_is_refused() -> None:
     """A migration of a new kind fails here before it runs on one host of many."""
     with pytest.raises(UnclusteredError, match="OPTIMIZE TABLE calls"):
         clustered("OPTIMIZE TABLE calls FINAL", "prod")
+
+
+def test_settings_of_our_own_are_settings_of_clickhouse(store: Store) -> None:
+    """A name that it does not know would be refused, or passed over, on the server alone."""
+    wanted = {*_CLUSTER_SETTINGS, *_WRITE_SETTINGS}
+    known = {name for (name,) in store.query("SELECT name FROM system.settings").rows}
+    assert wanted <= known
+    assert _CLUSTER_SETTINGS["load_balancing"] == "in_order"

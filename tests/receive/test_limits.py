@@ -82,7 +82,36 @@ def test_long_texts_are_cut_at_a_character_and_long_structures_are_dropped(make_
     assert [(pair.key, pair.value.string_value) for pair in span.attributes] == [("text", "a" + "ü" * 31)]
     assert span.dropped_attributes_count == 2
     assert span.events[0].attributes[0].value.string_value == "y" * 64
-    assert "4 attribute values or bodies over max_attribute_bytes were cut" in outcome.message
+    assert "4 attributes, names or bodies over max_attribute_bytes were cut" in outcome.message
+
+
+def test_names_are_held_to_the_limit_of_texts(make_request: MakeRequest) -> None:
+    """Whatever a span says is bounded; an attribute with a longer name is dropped, as half a name is another one."""
+    request = make_request(name="n" * 65)
+    (scope_spans,) = request.resource_spans[0].scope_spans
+    scope_spans.scope.name = "s" * 65
+    (span,) = scope_spans.spans
+    span.trace_state = "t" * 65
+    span.status.message = "m" * 65
+    span.attributes.add(key="k" * 65).value.bool_value = True
+    span.attributes.add(key="k" * 64).value.bool_value = True
+    span.events.add(name="e" * 65)
+    span.links.add(trace_state="l" * 65)
+    outcome = screened(request)
+    assert "7 attributes, names or bodies over max_attribute_bytes were cut" in outcome.message
+    texts = (scope_spans.scope.name, span.name, span.trace_state, span.status.message)
+    assert {len(text) for text in (*texts, span.events[0].name, span.links[0].trace_state)} == {64}
+    assert ([pair.key for pair in span.attributes], span.dropped_attributes_count) == (["k" * 64], 1)
+
+
+def test_a_span_that_ends_in_the_future_is_rejected(make_request: MakeRequest) -> None:
+    """Centuries of one call would be in every average and quantile of durations."""
+    request = make_request()
+    (span,) = request.resource_spans[0].scope_spans[0].spans
+    span.end_time_unix_nano = NOW_NS + 3600 * 10**9
+    assert screened(request) == Outcome()
+    span.end_time_unix_nano += 1
+    assert screened(request).rejected == 1
 
 
 @pytest.mark.parametrize(

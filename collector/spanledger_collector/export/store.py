@@ -36,6 +36,8 @@ _CLUSTER_SETTINGS = {
     "distributed_foreground_insert": 1,
     # A question inside a question asks all shards, too.
     "distributed_product_mode": "global",
+    # The replica that was written to is asked: one that lags behind would not know of a call that a copy comes of.
+    "load_balancing": "in_order",
 }
 
 _READERS = 2

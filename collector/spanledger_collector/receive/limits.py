@@ -23,10 +23,10 @@ Hits = Counter[str]
 
 MEANINGS = {
     "attribute_count": "attributes over max_attributes were dropped",
-    "attribute_bytes": "attribute values or bodies over max_attribute_bytes were cut",
+    "attribute_bytes": "attributes, names or bodies over max_attribute_bytes were cut",
     "event_count": "events over max_events were dropped",
     "link_count": "links over max_links were dropped",
-    "future": "begin more than max_future_s ahead of the collector's clock and were rejected",
+    "future": "begin or end more than max_future_s ahead of the collector's clock and were rejected",
     "past": "begin more than max_age_days ago and were rejected",
 }
 
@@ -49,10 +49,11 @@ class Enforcer:
             self._cut_attributes(resource, may_be_long, hits)
             for scope, items in scopes:
                 self._cut_attributes(scope, may_be_long, hits)
+                self._cut_texts(scope, ("name", "version"), may_be_long, hits)
                 undated = []
                 for index, item in enumerate(items):
                     started_ns = _time_ns(signal, item)
-                    if not earliest_ns <= started_ns <= latest_ns:
+                    if not earliest_ns <= started_ns <= latest_ns or _ended_ns(signal, item) > latest_ns:
                         undated.append(index)
                         hits["past" if started_ns < earliest_ns else "future"] += 1
                         continue
@@ -72,7 +73,10 @@ class Enforcer:
         if signal == "logs":
             if long and self._cut_value(item.body, hits):
                 item.ClearField("body")
+            self._cut_texts(item, ("event_name", "severity_text"), long, hits)
             return
+        self._cut_texts(item, ("name", "trace_state"), long, hits)
+        self._cut_texts(item.status, ("message",), long, hits)
         for name, limit in (("event", self._limits.max_events), ("link", self._limits.max_links)):
             parts = getattr(item, f"{name}s")
             if not parts:
@@ -83,6 +87,7 @@ class Enforcer:
                 del parts[limit:]
             for part in parts:
                 self._cut_attributes(part, long, hits)
+                self._cut_texts(part, ("name",) if name == "event" else ("trace_state",), long, hits)
 
     def _cut_attributes(self, holder: Any, may_be_long: bool, hits: Hits) -> None:
         attributes = holder.attributes
@@ -92,11 +97,28 @@ class Enforcer:
             del attributes[self._limits.max_attributes :]
         if may_be_long:
             for index in reversed(range(len(attributes))):
-                if self._cut_value(attributes[index].value, hits):
+                if self._is_long(attributes[index].key, hits) or self._cut_value(attributes[index].value, hits):
                     del attributes[index]
                     dropped += 1
         if dropped:
             holder.dropped_attributes_count = _total(holder, "dropped_attributes_count", dropped)
+
+    def _cut_texts(self, holder: Any, fields: Iterable[str], may_be_long: bool, hits: Hits) -> None:
+        for field in fields if may_be_long else ():
+            text = getattr(holder, field)
+            if self._is_long(text, hits):
+                setattr(holder, field, self._beginning(text))
+
+    def _is_long(self, text: str, hits: Hits) -> bool:
+        limit = self._limits.max_attribute_bytes
+        # No character is more than four bytes.
+        if 4 * len(text) <= limit or len(text.encode(errors="replace")) <= limit:
+            return False
+        hits["attribute_bytes"] += 1
+        return True
+
+    def _beginning(self, text: str) -> str:
+        return text.encode(errors="replace")[: self._limits.max_attribute_bytes].decode(errors="ignore")
 
     def _cut_value(self, value: AnyValue, hits: Hits) -> bool:
         """Cut a text in place; says whether it is an array, a map or bytes, of which a part means nothing."""
@@ -106,8 +128,7 @@ class Enforcer:
         hits["attribute_bytes"] += 1
         if kind != "string_value":
             return True
-        cut = value.string_value.encode(errors="replace")[: self._limits.max_attribute_bytes]
-        value.string_value = cut.decode(errors="ignore")
+        value.string_value = self._beginning(value.string_value)
         return False
 
 
@@ -134,6 +155,10 @@ def _time_ns(signal: Signal, item: Any) -> int:
     if signal == "traces":
         return int(item.start_time_unix_nano)
     return int(item.time_unix_nano or item.observed_time_unix_nano)
+
+
+def _ended_ns(signal: Signal, item: Any) -> int:
+    return int(item.end_time_unix_nano) if signal == "traces" else 0
 
 
 def _total(holder: Any, field: str, dropped: int) -> int:
