@@ -153,6 +153,11 @@ EDGES = {
         lambda span: setattr(span, "start_time_unix_nano", NOW_NS + 60 * 10**9),
         lambda span: setattr(span, "start_time_unix_nano", NOW_NS + 60 * 10**9 + 1),
     ),
+    "end": (
+        lambda span: setattr(span, "end_time_unix_nano", NOW_NS + 60 * 10**9),
+        lambda span: setattr(span, "end_time_unix_nano", NOW_NS + 60 * 10**9 + 1),
+    ),
+    "name": (lambda span: setattr(span, "name", "n" * 40), lambda span: setattr(span, "name", "n" * 41)),
     "past": (
         lambda span: setattr(span, "start_time_unix_nano", NOW_NS - 3000 * DAY_NS),
         lambda span: setattr(span, "start_time_unix_nano", NOW_NS - 3000 * DAY_NS - 1),

@@ -4,7 +4,7 @@
 One walk over the wire format, without a message made. What passes is a request whose fields are all known, in
 ascending order, the singular ones once, with lengths that fit and numbers in the fewest bytes, and texts in UTF-8: as
 protobuf itself writes it, except that zeroes may be written out, as protobuf.js does. Beyond that every span has valid
-ids and began within the limits of time, and nothing is over a limit. All else is left to ``Screen``, in Python.
+ids and lies within the limits of time, and nothing is over a limit. All else is left to ``Screen``, in Python.
 """
 
 from libc.stdint cimport uint8_t, uint64_t
@@ -23,7 +23,8 @@ cdef enum:
 
 # Kinds of fields.
 cdef enum:
-    UNKNOWN, TEXT, BYTES, TRACE_ID, SPAN_ID, PARENT_ID, BOOL, UINT32, INT64, ENUM, FIXED64, FIXED32, START, MESSAGE, VALUE
+    UNKNOWN, TEXT, BYTES, TRACE_ID, SPAN_ID, PARENT_ID, MESSAGE, VALUE
+    BOOL, UINT32, INT64, ENUM, FIXED64, FIXED32, START, END
 
 # How often a field may be there.
 cdef enum:
@@ -58,7 +59,7 @@ cdef void field(int of, int number, int kind, int message=REQUEST, int bound=ONC
     cdef uint8_t wire_type = 2
     if kind == BOOL or kind == UINT32 or kind == INT64 or kind == ENUM:
         wire_type = 0
-    elif kind == FIXED64 or kind == START:
+    elif kind == FIXED64 or kind == START or kind == END:
         wire_type = 1
     elif kind == FIXED32:
         wire_type = 5
@@ -85,7 +86,7 @@ field(SPAN, 4, PARENT_ID)
 field(SPAN, 5, TEXT)  # name
 field(SPAN, 6, ENUM)  # kind
 field(SPAN, 7, START)
-field(SPAN, 8, FIXED64)  # end_time_unix_nano
+field(SPAN, 8, END)
 field(SPAN, 9, MESSAGE, ATTRIBUTE, MAX_ATTRIBUTES)
 field(SPAN, 10, UINT32)  # dropped_attributes_count
 field(SPAN, 11, MESSAGE, EVENT, MAX_EVENTS)
@@ -132,7 +133,7 @@ def clean_spans(
 ):
     """How many spans ``body`` holds, where it can be kept as it is; -1 where the screen has to look at it.
 
-    The limits are those of ``config.Limits``; the last two are between what nanoseconds a span may have begun.
+    The limits are those of ``config.Limits``; the last two are between what nanoseconds a span may lie.
     """
     cdef Limits limits
     cdef Part request
@@ -191,7 +192,7 @@ cdef inline bint is_clean_part(Part *rest, const Field *what, Limits *limits, in
     rest.at += size
     part.end = rest.at
     if what.kind == TEXT:
-        return is_utf8(part)
+        return size <= limits.attribute_bytes and is_utf8(part)
     if what.kind == MESSAGE:
         return is_clean(part, what.message, limits, depth + 1)
     if what.kind == VALUE:
@@ -208,14 +209,16 @@ cdef inline bint is_clean_part(Part *rest, const Field *what, Limits *limits, in
 cdef inline bint is_clean_number(Part *rest, int kind, const Limits *limits) noexcept nogil:
     cdef uint64_t value = 0
     cdef int size, index
-    if kind == FIXED64 or kind == START or kind == FIXED32:
+    if kind == FIXED64 or kind == START or kind == END or kind == FIXED32:
         size = 4 if kind == FIXED32 else 8
         if rest.end - rest.at < size:
             return False
         for index in range(size):
             value |= <uint64_t> rest.at[index] << (8 * index)
         rest.at += size
-        return kind != START or limits.earliest_ns <= value <= limits.latest_ns
+        if kind == START:
+            return limits.earliest_ns <= value <= limits.latest_ns
+        return kind != END or value <= limits.latest_ns
     if not read_varint(rest, &value):
         return False
     # A larger one would be another when it is written again.
