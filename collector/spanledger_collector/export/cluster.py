@@ -15,6 +15,7 @@ LOCAL = "_local"
 
 SHARD_BY = {
     "calls": "call_id",
+    "calls_moving": "call_id",
     "call_rollup": "agent",
     "run_rollup": "run_key",
     "waste_rollup": "task",
@@ -27,15 +28,17 @@ SHARD_BY = {
 """The column that decides the shard; tables that are not here are small and live on the first one."""
 
 _NAME = r"(?P<name>\w+)"
-_CREATE = re.compile(rf"CREATE TABLE IF NOT EXISTS {_NAME}\s*\(", re.IGNORECASE)
-_ENGINE = re.compile(r"\)\s*ENGINE\s*=\s*(?P<engine>\w*MergeTree)(?:\s*\((?P<arguments>[^)]*)\))?", re.IGNORECASE)
+_CREATE = re.compile(rf"CREATE TABLE IF NOT EXISTS {_NAME}\s*(?:\(|AS (?P<like>\w+)\s)", re.IGNORECASE)
+_ENGINE = re.compile(r"\s*\bENGINE\s*=\s*(?P<engine>\w*MergeTree)(?:\s*\((?P<arguments>[^)]*)\))?", re.IGNORECASE)
 _VIEW = re.compile(
     rf"CREATE MATERIALIZED VIEW IF NOT EXISTS {_NAME} TO (?P<target>\w+) AS(?P<select>.+?)\bFROM (?P<source>\w+)",
     re.IGNORECASE | re.DOTALL,
 )
 _PLAIN_VIEW = re.compile(rf"CREATE (?:OR REPLACE )?VIEW (?:IF NOT EXISTS )?{_NAME}", re.IGNORECASE)
 _ALTER = re.compile(rf"ALTER TABLE {_NAME}\s+(?P<change>.+)", re.IGNORECASE | re.DOTALL)
-_DROP_VIEW = re.compile(rf"DROP (?P<kind>VIEW|TABLE) IF EXISTS {_NAME}", re.IGNORECASE)
+_DROP = re.compile(rf"DROP (?P<kind>VIEW|TABLE) IF EXISTS {_NAME}", re.IGNORECASE)
+
+_ROWS = re.compile(r"INSERT INTO \w+\s+SELECT|SELECT", re.IGNORECASE)
 
 
 class UnclusteredError(PermanentError):
@@ -52,13 +55,13 @@ def clustered(statement: str, cluster: str) -> list[str]:
 
     Raises:
         UnclusteredError: the statement is none of CREATE TABLE ... MergeTree, CREATE MATERIALIZED VIEW ... TO, CREATE
-            VIEW, ALTER TABLE and DROP ... IF EXISTS.
+            VIEW, ALTER TABLE, DROP ... IF EXISTS, INSERT INTO ... SELECT and SELECT.
     """
     if not cluster:
         return [statement]
     where = on_cluster(cluster)
     if found := _CREATE.match(statement):
-        return _create(statement, found.group("name"), cluster)
+        return _create(statement, found, cluster)
     if found := _VIEW.match(statement):
         return [
             f"CREATE MATERIALIZED VIEW IF NOT EXISTS {found['name']}{where} TO {found['target']}{LOCAL} AS"
@@ -73,14 +76,20 @@ def clustered(statement: str, cluster: str) -> list[str]:
         # Columns are of both; indices, times to live and settings are of the one that holds the rows.
         is_of_both = re.match(r"(ADD|DROP|RENAME|MODIFY|COMMENT) COLUMN", change, re.IGNORECASE)
         return [*local, f"ALTER TABLE {found['name']}{where} {change}"] if is_of_both else local
-    if found := _DROP_VIEW.match(statement):
-        names = [found["name"]] if found["kind"].upper() == "VIEW" else [found["name"], f"{found['name']}{LOCAL}"]
-        return [f"DROP {found['kind']} IF EXISTS {name}{where}" for name in names]
+    if found := _DROP.match(statement):
+        if found["kind"].upper() == "VIEW":
+            return [f"{found[0]}{where}"]
+        # A table of this name may come anew: only with SYNC its replicas' place in the keeper is free by then.
+        return [f"{found[0]}{where}", f"{found[0]}{LOCAL}{where} SYNC"]
+    if _ROWS.match(statement):
+        # What moves or reads rows is run once, and for all shards.
+        return [statement]
     raise UnclusteredError(f"no form for a cluster is known of the statement that begins {statement[:60]!r}")
 
 
-def _create(statement: str, name: str, cluster: str) -> list[str]:
+def _create(statement: str, created: re.Match[str], cluster: str) -> list[str]:
     where = on_cluster(cluster)
+    name = created["name"]
     found = _ENGINE.search(statement)
     if found is None:
         raise UnclusteredError(f"table {name} has no engine of the MergeTree family")
@@ -89,7 +98,9 @@ def _create(statement: str, name: str, cluster: str) -> list[str]:
         ("'/clickhouse/tables/{shard}/{database}/{table}'", "'{replica}'", *filter(None, [found["arguments"]]))
     )
     rest = statement[found.end() :].replace("non_replicated_deduplication_window", "replicated_deduplication_window")
-    columns = statement[statement.index("(") : found.start() + 1]
+    # A table like another has the columns of the one that holds rows.
+    like = created["like"]
+    columns = f"AS {like}{LOCAL}" if like else statement[statement.index("(") : found.start()]
     engine = f"Replicated{found['engine']}({arguments})"
     shard = f"cityHash64({SHARD_BY[name]})" if name in SHARD_BY else "0"
     return [
