@@ -5,7 +5,7 @@ BIN    := $(VENV)/bin
 DATA   ?= .data
 FUZZ_S ?= 600
 
-.PHONY: run test test-sdks test-long lint format bench bench-instrument bench-merge bench-price bench-query fuzz dashboards chromium lock clean
+.PHONY: run test test-sdks test-long lint format bench bench-instrument bench-instructions bench-merge bench-price bench-query fuzz dashboards chromium lock clean
 
 run: $(VENV)/.run  ## collector, stand-in provider and demo agents; Ctrl-C stops it
 	@$(BIN)/spanledger demo --serve --data $(DATA)
@@ -40,6 +40,9 @@ bench: $(VENV)/.test $(VENV)-bench/.ready  ## spans a second, stage by stage and
 
 bench-instrument: $(VENV)-bench/.ready  ## what tracing adds to a call and an import, beside the other instrumentors
 	@$(VENV)-bench/bin/python benchmarks/instrument.py
+
+bench-instructions: $(VENV)-bench/.ready  ## the same in processor instructions, which no neighbour changes; needs valgrind
+	@$(VENV)-bench/bin/python benchmarks/instructions.py
 
 bench-merge: $(VENV)/.test  ## what normalising and merging cost a span
 	@$(BIN)/python benchmarks/merge.py
