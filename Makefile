@@ -7,7 +7,7 @@ FUZZ_S ?= 600
 # What an installation compiles: a change of it needs a new one.
 SOURCES := $(shell find collector -name '*.p[xy][dix]')
 
-.PHONY: run test test-sdks test-long lint format bench bench-instrument bench-merge bench-price bench-query fuzz dashboards chromium lock clean
+.PHONY: run test test-sdks test-long lint format bench bench-instrument bench-instructions bench-merge bench-price bench-query fuzz dashboards chromium lock clean
 
 run: $(VENV)/.run  ## collector, stand-in provider and demo agents; Ctrl-C stops it
 	@$(BIN)/spanledger demo --serve --data $(DATA)
@@ -43,7 +43,14 @@ bench: $(VENV)/.test $(VENV)-bench/.ready  ## spans a second, stage by stage and
 bench-instrument: $(VENV)-bench/.ready  ## what tracing adds to a call and an import, beside the other instrumentors
 	@$(VENV)-bench/bin/python benchmarks/instrument.py
 
+<<<<<<< HEAD
 bench-merge: $(VENV)/.test  ## what decoding, normalising and merging cost a span, and the stages after that by both twins
+=======
+bench-instructions: $(VENV)-bench/.ready  ## the same in processor instructions, which no neighbour changes; needs valgrind
+	@$(VENV)-bench/bin/python benchmarks/instructions.py
+
+bench-merge: $(VENV)/.test  ## what normalising and merging cost a span
+>>>>>>> instrument
 	@$(BIN)/python benchmarks/merge.py
 	@$(BIN)/python benchmarks/settle.py
 

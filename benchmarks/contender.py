@@ -1,6 +1,7 @@
 """A process of `instrument.py`: one contender, always on, that makes a block of calls whenever a line asks for it.
 
-Standard input has the mode of the next block (``sync`` or ``async``) or ``export``; a line of JSON answers each.
+Standard input has the mode of the next block (``sync`` or ``async``), ``export``, or ``count MODE KIND CALLS``; a line
+of JSON answers each. Counting switches valgrind on for so many calls and the export of their spans.
 """
 
 from __future__ import annotations
@@ -9,6 +10,7 @@ import asyncio
 import json
 import os
 import statistics
+import subprocess
 import sys
 import time
 from collections.abc import AsyncIterator, Awaitable, Callable, Iterator
@@ -23,6 +25,9 @@ BLOCKS: dict[str, tuple[int, dict[str, Any]]] = {
     "long": (2, {"stream": True, "user": str(LONG_CHUNKS)}),
 }
 """How many calls of each kind are measured in a block, and what they ask for."""
+
+
+WARM_UP_CALLS = 20
 
 
 def set_provider(url: str) -> None:
@@ -81,6 +86,18 @@ async def block(call: Callable[..., Awaitable[None]]) -> dict[str, tuple[float, 
     return measured
 
 
+async def repeat(call: Callable[..., Awaitable[None]], kind: str, calls: int) -> None:
+    """Make so many calls of a kind."""
+    for _ in range(calls):
+        await call(**BLOCKS[kind][1])
+
+
+def switch_counting(on_or_off: str) -> None:
+    """Let valgrind, in which this process runs, count instructions or leave it."""
+    command = ["callgrind_control", "-i", on_or_off, str(os.getpid())]
+    subprocess.run(command, stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL, check=True)
+
+
 def run(url: str, provider: str, switch_on: str) -> None:
     """Answer line after line."""
     from opentelemetry import trace
@@ -99,14 +116,24 @@ def run(url: str, provider: str, switch_on: str) -> None:
         exec(switch_on)
     made = Calls(url, around)
     loop = asyncio.new_event_loop()
+    modes = {"sync": made.sync, "async": made.asynchronous}
     for line in sys.stdin:
-        if line.strip() == "export":
-            before = time.process_time()
-            flush: Any = trace.get_tracer_provider()
-            flush.force_flush()
-            answer: Any = (time.process_time() - before) * 1e6
-        else:
-            answer = loop.run_until_complete(block(made.sync if line.strip() == "sync" else made.asynchronous))
+        spans: Any = trace.get_tracer_provider()
+        answer: Any = None
+        match line.split():
+            case ["export"]:
+                before = time.process_time()
+                spans.force_flush()
+                answer = (time.process_time() - before) * 1e6
+            case ["count", mode, kind, calls]:
+                loop.run_until_complete(repeat(modes[mode], kind, WARM_UP_CALLS))
+                spans.force_flush()
+                switch_counting("on")
+                loop.run_until_complete(repeat(modes[mode], kind, int(calls)))
+                spans.force_flush()
+                switch_counting("off")
+            case [mode]:
+                answer = loop.run_until_complete(block(modes[mode]))
         print(json.dumps(answer), flush=True)
 
 

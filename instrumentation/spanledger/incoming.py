@@ -11,7 +11,6 @@ from collections.abc import Awaitable, Callable, Mapping
 from contextvars import Token
 from typing import Any
 
-from opentelemetry import propagate
 from opentelemetry.context import Context, attach, detach
 from opentelemetry.trace import get_current_span
 
@@ -74,6 +73,9 @@ def _begin(headers: dict[str, str]) -> Token[Context] | None:
     """Attach what the headers say, unless somebody else's span of the request is here, or will be."""
     if get_current_span().get_span_context().is_valid or any(name in sys.modules for name in INSTRUMENTORS):
         return None
+    # Not before it is needed: importing it looks through what is installed.
+    from opentelemetry import propagate
+
     context = propagate.extract(headers)
     return attach(context) if context else None
 

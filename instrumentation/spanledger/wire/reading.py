@@ -98,7 +98,7 @@ class EventReading(Reading):
             return
         try:
             data = self._decode(chunk)
-            if self.first_content_ns is None or data[-2:] != EVENT_END or not self._is_between_events():
+            if data[-2:] != EVENT_END or not (self._held or self._may_hold()):
                 self._read(data)
                 return
             self._held.append(data)
@@ -108,8 +108,8 @@ class EventReading(Reading):
         except UnreadableError:
             self._decode = None
 
-    def _is_between_events(self) -> bool:
-        return self._holding is not None and (bool(self._held) or self._holding.is_between)
+    def _may_hold(self) -> bool:
+        return self.first_content_ns is not None and self._holding is not None and self._holding.is_between
 
     def _let_go(self) -> None:
         """Read what was held: the events that tell something, and the last."""
@@ -119,12 +119,15 @@ class EventReading(Reading):
             # Mostly the count comes after all.
             self._spoken_bytes += spoken_bytes(self._counted_later)
             self._counted_later = data
+        places = [*self._format.telling.places(data), _after(data.rfind(EVENT_END, 0, -len(EVENT_END)), 0)]
+        if self._ending is not None and (ending := data.find(self._ending)) >= 0:
+            places.append(ending)
+            places.sort()
         read_to = 0
-        last = _after(data.rfind(EVENT_END, 0, -len(EVENT_END)), 0)
-        for found in (*self._format.telling.places(data), last):
-            if found >= read_to:
-                begins = _after(data.rfind(EVENT_END, read_to, found), read_to)
-                read_to = _after(data.find(EVENT_END, found), len(data))
+        for place in places:
+            if place >= read_to and not self.is_complete:
+                begins = _after(data.rfind(EVENT_END, read_to, place), read_to)
+                read_to = _after(data.find(EVENT_END, place), len(data))
                 self._read_events(data[begins:read_to])
 
     def _read(self, data: bytes) -> None:
@@ -136,6 +139,8 @@ class EventReading(Reading):
         for event in self._splitter.feed(data):
             if counted:
                 self._spoken_bytes += spoken_bytes(event)
+            if self.is_complete:
+                return
             if self.first_content_ns is None or self._with_content or self._format.telling.search(event):
                 self._fold(event)
             elif event == self._format.end_mark:
@@ -148,7 +153,8 @@ class EventReading(Reading):
         bears_content = self._format.fold(self._response, parse_object(event))
         if bears_content and self.first_content_ns is None:
             self.first_content_ns = clock.now_ns()
-        self.is_complete = event == self._format.end_mark or self._format.last.search(event) is not None
+        if event == self._format.end_mark or self._format.last.search(event) is not None:
+            self.is_complete = True
 
     def response(self) -> Json:
         """Give what the events have said."""
