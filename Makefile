@@ -43,14 +43,10 @@ bench: $(VENV)/.test $(VENV)-bench/.ready  ## spans a second, stage by stage and
 bench-instrument: $(VENV)-bench/.ready  ## what tracing adds to a call and an import, beside the other instrumentors
 	@$(VENV)-bench/bin/python benchmarks/instrument.py
 
-<<<<<<< HEAD
-bench-merge: $(VENV)/.test  ## what decoding, normalising and merging cost a span, and the stages after that by both twins
-=======
 bench-instructions: $(VENV)-bench/.ready  ## the same in processor instructions, which no neighbour changes; needs valgrind
 	@$(VENV)-bench/bin/python benchmarks/instructions.py
 
-bench-merge: $(VENV)/.test  ## what normalising and merging cost a span
->>>>>>> instrument
+bench-merge: $(VENV)/.test  ## what decoding, normalising and merging cost a span, and the stages after that by both twins
 	@$(BIN)/python benchmarks/merge.py
 	@$(BIN)/python benchmarks/settle.py
 
