@@ -60,7 +60,7 @@ def test_this_month_is_what_is_shown_first(open_page: OpenPage) -> None:
     """Without a choice the page tells of this month, and compares it with the last one as far as this has come."""
     page = open_page("")
     expect(page.get_by_label("Period")).to_have_value("month")
-    expect(page.locator("#tile-spend-detail")).to_contain_text("last month by now")
+    expect(page.locator("#tile-spend-detail")).to_contain_text("last month")
 
 
 def test_a_bar_of_the_course_leads_into_its_period(open_page: OpenPage) -> None:

@@ -6,7 +6,7 @@ const TEXT_UNITS = new Set(["name", "time", "flag"]);
 export const isNumber = (column) => !TEXT_UNITS.has(column.unit);
 
 export function heading(column) {
-  return column.name.replace(/^total_/, "").replace(/_usd$/, "").replaceAll("_", " ");
+  return column.name.replace(/^total_/, "").replace(/^p50_/, "median_").replace(/^p(\d+)_/, "$1th_percentile_").replace(/_usd$/, "").replaceAll("_", " ");
 }
 
 export function cell(column, value) {

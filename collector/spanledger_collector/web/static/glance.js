@@ -28,7 +28,7 @@ const tokens = (count) => (count === null ? "an unknown number of tokens" : coun
 export function showChange(row, former, since) {
   const [now, before] = [Number(row.total_cost_usd ?? 0), Number(former?.total_cost_usd ?? 0)];
   const than = since === "month" ? "last month by now" : "the time before";
-  const change = before > 0 ? `${now >= before ? "▲" : "▼"} ${percent(Math.abs(now - before) / before)} on ${than} (${money(before)})` : `nothing in ${than}`;
+  const change = before > 0 ? `${now >= before ? "▲" : "▼"} ${percent(Math.abs(now - before) / before)} on ${than} (${money(before)})` : `nothing ${since === "month" ? "by this time last month" : "in the time before"}`;
   tile("spend-detail").textContent = former ? change : counted(row.tasks, "task");
 }
 

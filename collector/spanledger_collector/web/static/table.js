@@ -78,8 +78,16 @@ export function replace(place, fresh) {
 const hasBars = (query) => ["bar", "stack"].includes(query.chart.kind);
 const kind = (column) => `${isNumber(column) ? "number" : ""} ${column.isWide ? "wide" : ""}`.trim();
 
-export function linked(text, href) {
-  return href ? element("a", { href, textContent: text }) : text;
+export function linked(content, href) {
+  return href ? element("a", { href }, content) : content;
+}
+
+// A phone has no room for the day of what has just come.
+function shortened({ name }, text) {
+  if (name !== "started_at" || text.length < 19) return text;
+  const moment = document.createDocumentFragment();
+  moment.append(element("span", { className: "date", textContent: text.slice(0, 11) }), text.slice(11));
+  return moment;
 }
 
 // What a rule or a part is stands in words below its name, where the name comes first.
@@ -91,7 +99,7 @@ function valueCell(column, row, isFirst, note) {
   const value = row[column.name];
   const isMore = CHANGES.test(column.name) && Number(value) > 0;
   const text = (isMore ? "+" : "") + cell(column, value);
-  const node = element(isFirst ? "th" : "td", { className: kind(column) }, linked(text, linkOf(column.name, row)));
+  const node = element(isFirst ? "th" : "td", { className: kind(column) }, linked(shortened(column, text), linkOf(column.name, row)));
   if (isFirst) Object.assign(node, { scope: "row", title: text });
   if (note) node.append(element("span", { className: "prose", textContent: note }));
   if (value === 0) node.classList.add("none");
