@@ -13,6 +13,7 @@ from functools import partial
 from typing import Any
 
 from spanledger_collector.access import Access, Grant, load_access
+from spanledger_collector.compiled import missing
 from spanledger_collector.config import Address, Settings
 from spanledger_collector.errors import DataDirectoryHeldError
 from spanledger_collector.export.cluster import LOCAL, on_cluster
@@ -236,7 +237,7 @@ class Collector:
         self._api_server = HttpServer(
             app, self._api.host, self._api.port, flag="--api", certificate=settings.certificate
         )
-        for warning in _openness(settings, access):
+        for warning in filter(None, (*_openness(settings, access), missing())):
             _log.warning(warning)
 
     @property

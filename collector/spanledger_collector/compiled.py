@@ -29,6 +29,15 @@ def _imported(module: str) -> Any:
         return None
 
 
+def missing() -> str:
+    """Why the pure stages do the work, for an operator who wonders about the speed; '' where the compiled ones do."""
+    if PURE:
+        return "SPANLEDGER_PURE is set: all stages run in Python, several times slower"
+    if _imported("decode.compiled_decoder") is None:
+        return "all stages run in Python, several times slower: the installation found no C compiler"
+    return ""
+
+
 def taken_over(functions: dict[str, Any], module: str, *names: str) -> dict[str, Callable[..., Any]]:
     """Put the functions of these names of a twin in the place of those in ``functions``, a module's globals.
 

@@ -19,3 +19,10 @@ def test_the_switch_leaves_the_twins_aside(module: str, pure: Pure) -> None:
     """``SPANLEDGER_PURE=1`` is asked when the work is done."""
     with pure():
         assert compiled.twin(module) is None
+
+
+def test_an_operator_is_told_where_the_pure_stages_work(pure: Pure) -> None:
+    """Nothing else would say why a collector is several times slower than its neighbour."""
+    assert compiled.missing() == ""
+    with pure():
+        assert "SPANLEDGER_PURE" in compiled.missing()
