@@ -52,26 +52,26 @@
 --   started_at agent task kind response_model tool_name status input_tokens output_tokens cost_usd
 --   price_status
 WITH
-    -- Where not all are asked for, days before the one that completes them need not be read; roll-ups tell which that is.
+    -- Where not all are asked for, hours before the one that completes them need not be read; roll-ups tell which that is.
     (
-        SELECT max(d.day)
+        SELECT max(d.hour)
         FROM (
-            SELECT c.day AS day, sum(sum(c.calls)) OVER (ORDER BY c.day DESC) AS calls_since
+            SELECT c.hour AS hour, sum(sum(c.calls)) OVER (ORDER BY c.hour DESC) AS calls_since
             FROM call_rollup AS c
             WHERE c.grain = if({user:String} = '' AND {task:String} = '', 'day', 'run')
               AND (c.day, c.built) IN (
                   SELECT r.day, r.built
-                  FROM rolled_days() AS r
+                  FROM rolled_periods() AS r
               )
               AND ({team:String} = '' OR c.team = {team:String})
               AND ({agent:String} = '' OR c.agent = {agent:String})
               AND ({user:String} = '' OR c.user = {user:String})
               AND ({task:String} = '' OR c.task = {task:String})
               AND ({model:String} = '' OR c.request_model = {model:String} OR c.response_model = {model:String})
-            GROUP BY day
+            GROUP BY hour
         ) AS d
         WHERE {limit:UInt64} > 0 AND d.calls_since >= {limit:UInt64}
-    ) AS first_day
+    ) AS first_hour
 SELECT
     c.call_id AS call_id,
     c.kind AS kind,
@@ -110,7 +110,8 @@ SELECT
     c.user AS user,
     c.session AS session
 FROM calls AS c FINAL
-PREWHERE toDate(c.started_at) >= first_day
+PREWHERE toDate(c.started_at) >= toDate(first_hour)
+    AND (toDate(c.started_at) > toDate(first_hour) OR toHour(c.started_at) >= toHour(first_hour))
 WHERE c.started_at >= {since:DateTime64(9, 'UTC')} AND c.started_at < {until:DateTime64(9, 'UTC')}
   AND ({team:String} = '' OR c.team = {team:String})
   AND ({agent:String} = '' OR c.agent = {agent:String})

@@ -1,11 +1,13 @@
--- The calls from `since` until `until` in groups that no question tells apart: roll-ups of whole days, single calls for the
--- rest: today, days that the time cuts, days that were written to. Of the two `grain`s of roll-ups, `run` tells hours, tasks
--- and users apart, `day` does not. Which days are rolled up is asked once, so that no call is in both or in none. Rows of
--- `calls` are narrowed before FINAL by the day alone, as those of one call may differ in all else.
+-- The calls from `since` until `until` in groups that no question tells apart: roll-ups of whole days and hours, single calls
+-- for the rest: the hour that runs, what the time cuts, what was just written to. Of the two `grain`s of roll-ups, `run` tells
+-- hours, tasks and users apart, `day` does not. What is rolled up is asked once, so that no call is in both or in none. Rows
+-- of `calls` are narrowed before FINAL by day and hour alone, as those of one call may differ in all else.
 WITH
     (
-        SELECT (groupArray(r.day), groupArray((r.day, r.built)))
-        FROM rolled_days() AS r
+        SELECT (
+            groupArrayIf(r.day, r.hour = 24), groupArrayIf((r.day, r.hour), r.hour < 24), groupArray((r.day, r.built))
+        )
+        FROM rolled_periods() AS r
     ) AS rolled,
     (
         SELECT (groupArray(p.card_id), groupArray(p.bands), groupArray(p.slots))
@@ -59,7 +61,7 @@ SELECT
     last_started_at,
     last_ended_ns
 FROM call_rollup
-WHERE grain = {grain} AND (day, built) IN (SELECT arrayJoin(rolled.2))
+WHERE grain = {grain} AND (day, built) IN (SELECT arrayJoin(rolled.3))
 UNION ALL
 SELECT
     toDate(c.started_at) AS day,
@@ -108,4 +110,5 @@ SELECT
     toUnixTimestamp64Nano(c.started_at) + toInt64(c.duration_ms * 1000000) AS last_ended_ns
 FROM calls AS c FINAL
 PREWHERE toDate(c.started_at) NOT IN (SELECT arrayJoin(rolled.1))
+    AND (toDate(c.started_at), toHour(c.started_at)) NOT IN (SELECT arrayJoin(rolled.2))
 WHERE c.started_at >= {since:DateTime64(9, 'UTC')} AND c.started_at < {until:DateTime64(9, 'UTC')}

@@ -1,9 +1,9 @@
--- The calls from `since` until `until` by run, agent, team and user: roll-ups of whole days, groups of calls for the rest, and
+-- The calls from `since` until `until` by run, agent, team and user: roll-ups of whole days and hours, groups of calls for the rest, and
 -- for all where a model is picked, as one run may use several.
 WITH
     (
-        SELECT (groupArray(r.day), groupArray((r.day, r.built)))
-        FROM rolled_days() AS r
+        SELECT groupArray((r.day, r.built))
+        FROM rolled_periods() AS r
     ) AS rolled
 SELECT
     run_key,
@@ -30,7 +30,7 @@ SELECT
     first_started_at,
     last_ended_ns
 FROM run_rollup
-WHERE {model:String} = '' AND (day, built) IN (SELECT arrayJoin(rolled.2))
+WHERE {model:String} = '' AND (day, built) IN (SELECT arrayJoin(rolled))
 UNION ALL
 SELECT
     h.run_keys[1] AS run_key,

@@ -1,7 +1,7 @@
 -- The ledger. One grain: the call. Narrow on purpose: no Map, money as Decimal, low-cardinality names.
 -- A call's row is rewritten when another copy of it arrives; `version` grows with the number of facts that made the
 -- row, so that a poorer row never replaces a richer one, whatever the order of arrival. Read with FINAL.
--- The day is in the sorting key for range scans; a row whose day changes leaves a deleted row under its old day.
+-- The hour is in the sorting key for range scans; a row whose hour changes leaves a deleted row under its old hour.
 CREATE TABLE IF NOT EXISTS calls (
     call_id               String CODEC(ZSTD(1)),
     kind                  LowCardinality(String),
@@ -46,7 +46,7 @@ CREATE TABLE IF NOT EXISTS calls (
     INDEX idx_trace_id trace_id TYPE bloom_filter(0.01) GRANULARITY 1
 ) ENGINE = ReplacingMergeTree(version, is_deleted)
 PARTITION BY toYYYYMM(started_at)
-ORDER BY (toDate(started_at), call_id)
+ORDER BY (toDate(started_at), toHour(started_at), call_id)
 SETTINGS non_replicated_deduplication_window = 1000;
 
 -- What each span said of a call: the evidence from which `calls` can be made again. Variants of one span (a retry

@@ -39,11 +39,12 @@ LEFT JOIN (
     GROUP BY card_id
 ) AS k ON c.price_card_id = k.card_id;
 
--- What was wasted in the calls of days that are rolled up (see `rolled_day`), in groups that no question tells apart. The
--- arrays have an element a call, the earliest first.
+-- What was wasted in the calls of days and hours that are rolled up (see `rolled_period`), in groups that no question
+-- tells apart. The arrays have an element a call, the earliest first.
 CREATE TABLE IF NOT EXISTS waste_rollup (
     built             DateTime64(6, 'UTC') CODEC(ZSTD(1)),
     day               Date CODEC(ZSTD(1)),
+    rolled_hour       UInt8, -- as in rolled_period
     rule              LowCardinality(String),
     about             LowCardinality(String),
     trace_id          String CODEC(ZSTD(1)),
@@ -60,5 +61,5 @@ CREATE TABLE IF NOT EXISTS waste_rollup (
     call_ids          Array(String) CODEC(ZSTD(1)),
     INDEX idx_task task TYPE bloom_filter(0.01) GRANULARITY 1
 ) ENGINE = MergeTree
-PARTITION BY toYYYYMM(day)
+PARTITION BY (rolled_hour = 24, toYYYYMM(day))
 ORDER BY (day, rule, agent, task, trace_id);

@@ -1,24 +1,30 @@
--- Roll-ups: calls of closed days in groups that no question tells apart, so that questions need not read each call.
--- They are made again from the ledger, a day at a time, never added to. A row of `calls` belongs to one day for good, as
--- the day is in its key, while late copies may move its hour: so days are what is rolled up and what is given up.
+-- Roll-ups: calls of closed days and hours in groups that no question tells apart, so that questions need not read each
+-- call. They are made again from the ledger, a day or an hour at a time, never added to. A row of `calls` belongs to one
+-- hour for good, as the hour is in its key. Hours are for today, and for days of the last month that the time cuts.
 
--- Which days are rolled up, and in which building of theirs. A day that is written to is given up first: a row with
+-- Which days and hours are rolled up, and in which building of theirs. What is written to is given up first: a row with
 -- built 0 and a stamp in the future, so that a building that had begun before the rows were there does not count.
-CREATE TABLE IF NOT EXISTS rolled_day (
+-- `subject` is calls or waste, as what is wasted in an hour is judged by those around it, too.
+CREATE TABLE IF NOT EXISTS rolled_period (
+    subject     LowCardinality(String),
     day         Date,
+    hour        UInt8, -- 0 to 23: that hour alone; 24: the day as a whole
     built       DateTime64(6, 'UTC'),
     usable_from DateTime64(6, 'UTC'),
     stamp       DateTime64(6, 'UTC')
 ) ENGINE = ReplacingMergeTree(stamp)
-ORDER BY day;
+ORDER BY (subject, day, hour)
+TTL day + INTERVAL 35 DAY DELETE WHERE hour < 24;
 
--- Each rolled day in two grains. `run`: one row an hour, run and whatever else questions group by or pick; a run is a task, or
--- the trace of calls that name none, by its hash. `day`: the same without hour, run, task and user, far fewer rows, as most
--- questions ask for none of them. Sums are null where no call told the count, money is exact, and each duration is kept.
+-- Each rolled day or hour in two grains. `run`: one row an hour, run and whatever else questions group by or pick; a run is a
+-- task, or the trace of calls that name none, by its hash. `day`: the same without hour, run, task and user, far fewer rows,
+-- as most questions ask for none of them. Sums are null where no call told the count, money is exact, each duration is kept.
+-- Hours stand in partitions of their own, and go after a month.
 CREATE TABLE IF NOT EXISTS call_rollup (
     built                 DateTime64(6, 'UTC') CODEC(ZSTD(1)),
     grain                 LowCardinality(String),
     day                   Date CODEC(ZSTD(1)),
+    rolled_hour           UInt8, -- as in rolled_period
     hour                  DateTime('UTC') CODEC(Delta(4), ZSTD(1)),
     kind                  LowCardinality(String),
     status                LowCardinality(String),
@@ -64,7 +70,7 @@ CREATE TABLE IF NOT EXISTS call_rollup (
     last_ended_ns         Int64 CODEC(ZSTD(1)),
     INDEX idx_task task TYPE bloom_filter(0.01) GRANULARITY 1
 ) ENGINE = MergeTree
-PARTITION BY toYYYYMM(day)
+PARTITION BY (rolled_hour = 24, toYYYYMM(day))
 PRIMARY KEY (grain, day, kind)
 ORDER BY (grain, day, kind, agent, run_keys, hour);
 
@@ -72,6 +78,7 @@ ORDER BY (grain, day, kind, agent, run_keys, hour);
 CREATE TABLE IF NOT EXISTS run_rollup (
     built             DateTime64(6, 'UTC') CODEC(ZSTD(1)),
     day               Date CODEC(ZSTD(1)),
+    rolled_hour       UInt8, -- as in rolled_period
     run_key           UInt128 CODEC(ZSTD(1)),
     names_task        Bool CODEC(ZSTD(1)),
     task              String CODEC(ZSTD(1)),
@@ -95,5 +102,5 @@ CREATE TABLE IF NOT EXISTS run_rollup (
     last_ended_ns     Int64 CODEC(ZSTD(1)),
     INDEX idx_task task TYPE bloom_filter(0.01) GRANULARITY 1
 ) ENGINE = MergeTree
-PARTITION BY toYYYYMM(day)
+PARTITION BY (rolled_hour = 24, toYYYYMM(day))
 ORDER BY (day, agent, run_key);

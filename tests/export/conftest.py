@@ -95,7 +95,7 @@ def any_store(request: pytest.FixtureRequest) -> Store:
 
 def emptied(store: Store) -> Store:
     """The store without rows of the ledger."""
-    for table in (*TIME_COLUMNS, "rolled_day"):
+    for table in (*TIME_COLUMNS, "rolled_period"):
         store.command(f"TRUNCATE TABLE {table}")
     return store
 

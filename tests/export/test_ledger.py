@@ -15,6 +15,7 @@ from spanledger_collector.export.ledger import Ledger
 from spanledger_collector.export.memory import MemoryLedger
 from spanledger_collector.export.store import Store
 from spanledger_collector.merge import LedgerRow
+from spanledger_collector.merge.fold import NS_PER_HOUR
 from spanledger_collector.merge.keys import match_key
 from spanledger_collector.merge.settle import MatchWindow
 from spanledger_collector.model import CALL_FIELDS, REPRICING_BITS, Fact
@@ -122,7 +123,7 @@ def test_stored_spans_become_context(ledger: Any, corpus: Path) -> None:
 def test_the_highest_version_of_a_row_stands(any_store: Store) -> None:
     """A poorer row that is written later does not replace a richer one; a deleted row is gone until a later version."""
     ledger = Ledger(any_store)
-    key = (FULL.started_at_ns // DAY_NS, "id")
+    key = (FULL.started_at_ns // NS_PER_HOUR, "id")
     collected = MemoryPipeline([FULL]).call
     for version, call in ((3, collected), (1, None), (2, collected)):
         ledger.write_rows([LedgerRow(key, call, version)])

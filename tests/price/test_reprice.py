@@ -13,6 +13,7 @@ from spanledger_collector.errors import BadParameterError
 from spanledger_collector.export.ledger import Ledger
 from spanledger_collector.export.store import Store
 from spanledger_collector.merge import LedgerRow
+from spanledger_collector.merge.fold import NS_PER_HOUR
 from spanledger_collector.model import CALL_FIELDS, Call
 from spanledger_collector.price import Catalogue
 from spanledger_collector.price.calls import priced
@@ -43,7 +44,7 @@ def negotiated(with_prices: Callable[[str], Catalogue]) -> Catalogue:
 def write(store: Store, calls: Sequence[Call], version: int = 1) -> None:
     """Put rows into the ledger, made of as many facts as ``version`` says."""
     Ledger(store).write_rows(
-        [LedgerRow((call.started_at_ns // NS_PER_DAY, call.call_id), call, version) for call in calls]
+        [LedgerRow((call.started_at_ns // NS_PER_HOUR, call.call_id), call, version) for call in calls]
     )
 
 

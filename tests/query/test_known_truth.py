@@ -21,6 +21,7 @@ from spanledger_collector.export.ledger import Ledger
 from spanledger_collector.export.roll_up import RollUps
 from spanledger_collector.export.store import Store
 from spanledger_collector.merge import LedgerRow
+from spanledger_collector.merge.fold import NS_PER_HOUR
 from spanledger_collector.model import Call
 from spanledger_collector.price import Catalogue
 from spanledger_collector.price.calls import priced
@@ -187,7 +188,7 @@ def asker(empty_store: Store, tmp_path_factory: pytest.TempPathFactory) -> Store
     catalogue = Catalogue.load(own)
     record(empty_store, catalogue)
     calls = (priced(call, catalogue) for call in month())
-    rows = [LedgerRow((call.started_at_ns // (DAY_S * 10**9), call.call_id), call, 1) for call in calls]
+    rows = [LedgerRow((call.started_at_ns // NS_PER_HOUR, call.call_id), call, 1) for call in calls]
     with pytest.MonkeyPatch.context() as patch:
         patch.setattr(rolled_days, "LEASE_S", 0)
         Ledger(empty_store).write_rows(rows)
@@ -356,7 +357,7 @@ def test_rolled_days_have_the_findings_of_their_calls(asker: StoreAsker, empty_s
     from_calls = [ask(asker, "waste", **time) for time in times]
     first_day = JUNE_S // DAY_S
     RolledDays(empty_store).give_up([first_day + day - 1 for day in range(1, DAYS + 1) if day not in (5, 7, 12, 13)])
-    assert len(RollUps(empty_store, usable_after_s=0).make()) == 4
+    assert len(RollUps(empty_store, usable_after_s=0).make()) == 2 * 4
     assert [ask(asker, "waste", **time) for time in times] == from_calls
     # Were the calls looked at, these would still be found.
     empty_store.command("DELETE FROM waste_rollup WHERE rule = 'retry_storm'")

@@ -69,7 +69,7 @@ def test_the_same_filter_everywhere() -> None:
     filtering = [query for query in load().values() if {"since", "model"} <= {p.name for p in query.parameters}]
     blocks = [FILTER.findall(" ".join(query.sql.split())) for query in filtering]
     assert all(blocks)
-    assert len({re.sub(r"\b[cg]\.", "", text) for found in blocks for text in found}) == 1
+    assert len({re.sub(r"\b[cgrw]\.", "", text) for found in blocks for text in found}) == 1
 
 
 def test_the_same_parameter_everywhere() -> None:

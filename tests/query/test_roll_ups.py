@@ -13,22 +13,21 @@ import pytest
 from spanledger_collector import rolled_days
 from spanledger_collector.export import roll_up
 from spanledger_collector.export.ledger import Ledger
-from spanledger_collector.export.roll_up import RollUps
+from spanledger_collector.export.roll_up import Period, RollUps
 from spanledger_collector.export.store import Store
 from spanledger_collector.merge import LedgerRow
-from spanledger_collector.model import Call
 from spanledger_collector.price import Catalogue
-from spanledger_collector.price.calls import priced
 from spanledger_collector.price.reprice import Interval, Repricer
 from spanledger_collector.price.tables import record
-from spanledger_collector.query.library import load
 from spanledger_collector.query.run import StoreAsker
 from spanledger_collector.rolled_days import RolledDays
 
+from .random_calls import answers, call, write
+
 FIRST_DAY, DAYS, CALLS = 20_605, 4, 600
 """From 2026-06-01 on."""
+FIRST = [Period("calls", "2026-06-01", 24), Period("waste", "2026-06-01", 24)]
 DAY_NS = 86_400 * 10**9
-QUESTIONS = [name for name, query in load().items() if "rolled_day" in query.sql]
 RANGES: list[dict[str, str]] = [
     {},
     {"since": "2026-06-01T10:20:30.000000001Z", "until": "2026-06-04T07:59:59.999999999Z"},
@@ -44,51 +43,6 @@ PRICES = """
 prices:
   - {provider: openai, model: gpt-4o, reason: test, cards: [{valid_from: 2026-06-02, input: '2', output: '8'}]}
 """
-MODELS = (("openai", "gpt-4o"), ("google", "gemini-2.5-pro"), ("openai", "nobody-knows"), ("", ""))
-
-
-def call(number: int, chance: random.Random) -> Call:
-    """A call of any kind, at any time, that tells more or less."""
-    kind = chance.choice(("llm", "llm", "tool", "embedding"))
-    provider, model = ("", "") if kind == "tool" else chance.choice(MODELS)
-    tells = kind != "tool" and chance.random() < 0.8
-    input_tokens = chance.choice((10, 5_000, 250_000)) if tells and chance.random() < 0.9 else None
-    failed = chance.random() < 0.2
-    return Call(
-        call_id=f"call-{number:04d}", kind=kind, trace_id=f"trace-{number % 50}", span_id=f"span-{number}",
-        started_at_ns=FIRST_DAY * DAY_NS + chance.randrange(DAYS * DAY_NS), duration_ms=chance.random() * 1000,
-        ttft_ms=chance.choice((None, 1.5, 20.25)), status="error" if failed else "ok",
-        error_type="timeout" if failed else "", service=f"app-{number % 2}", dialect="spanledger", provider=provider,
-        operation="chat", request_model=model, response_model=chance.choice(("", model)), response_id="r",
-        stream=False, input_tokens=input_tokens, cache_read_tokens=chance.choice((None, 0, 4)) if tells else None,
-        cache_write_tokens=chance.choice((None, 5)) if tells else None,
-        cache_write_1h_tokens=None, output_tokens=chance.choice((None, 100)) if tells else None, reasoning_tokens=None,
-        usage_status="reported" if tells else "missing", cost_usd=None,
-        reported_cost_usd=Decimal("0.25") if chance.random() < 0.1 else None, price_status="", price_card_id="",
-        service_tier="", tool_name=chance.choice(("", "search", "read")) if kind == "tool" else "", tool_call_id="",
-        tool_arguments_hash=chance.choice(("", "a", "b")) if kind == "tool" else "",
-        task=chance.choice(("", "", *(f"task-{n}" for n in range(12)))), agent=f"agent-{chance.randrange(4)}",
-        team=f"team-{number % 3}", user=f"user-{number % 7}", session="",
-    )  # fmt: skip
-
-
-def write(store: Store, calls: list[Call], version: int) -> None:
-    """Write priced rows as the pipeline does."""
-    catalogue = Catalogue.load()
-    Ledger(store).write_rows(
-        [LedgerRow((one.started_at_ns // DAY_NS, one.call_id), priced(one, catalogue), version) for one in calls]
-    )
-
-
-def answers(store: Store, ranges: Sequence[Mapping[str, str]]) -> dict[tuple[str, int], Any]:
-    """Every question that reads roll-ups, over each range."""
-    asker = StoreAsker(store)
-    found = {}
-    for name in QUESTIONS:
-        known = {parameter.name for parameter in load()[name].parameters}
-        for number, texts in enumerate(ranges):
-            found[name, number] = asker.ask(name, {key: text for key, text in texts.items() if key in known}).rows
-    return found
 
 
 def total(store: Store) -> Any:
@@ -98,11 +52,11 @@ def total(store: Store) -> Any:
 
 def rolled(store: Store) -> int:
     """How many of the ledger's days questions read from roll-ups."""
-    ((days,),) = store.query(
-        "SELECT count() FROM rolled_day FINAL WHERE built > toDateTime64(0, 6, 'UTC') "
-        "AND day IN (SELECT toDate(started_at) FROM calls)"
+    ((days, judged_days),) = store.query(
+        "SELECT countIf(subject = 'calls'), countIf(subject = 'waste') FROM rolled_period FINAL "
+        "WHERE built > toDateTime64(0, 6, 'UTC') AND hour = 24 AND day IN (SELECT toDate(started_at) FROM calls)"
     ).rows
-    return int(days)
+    return int(min(days, judged_days))
 
 
 @pytest.fixture(scope="module")
@@ -117,7 +71,7 @@ def ledger(empty_store: Store) -> Iterator[Store]:
         [["EUR"], [1_767_225_600], [Decimal("0.9")], ["v1"]],
     )
     chance = random.Random(7)
-    write(empty_store, [call(number, chance) for number in range(CALLS)], 1)
+    write(empty_store, [call(number, chance, FIRST_DAY * DAY_NS, DAYS * DAY_NS) for number in range(CALLS)], 1)
     yield empty_store
     patch.undo()
 
@@ -158,14 +112,12 @@ def test_late_copies_and_deleted_rows_give_their_days_up(ledger: Store) -> None:
     """What is rewritten, moved to another hour or taken out shows at once, and in the roll-ups made anew."""
     before = total(ledger)
     chance = random.Random(8)
-    changed = [
-        call(number, chance)._replace(started_at_ns=FIRST_DAY * DAY_NS + number * 10**12) for number in range(60)
-    ]
+    changed = [call(number, chance, FIRST_DAY * DAY_NS + number * 10**12, 1) for number in range(60)]
     write(ledger, changed, 2)
     gone = ledger.query(
-        "SELECT toRelativeDayNum(started_at), call_id FROM calls FINAL ORDER BY call_id DESC LIMIT 40"
+        "SELECT toRelativeHourNum(started_at), call_id FROM calls FINAL ORDER BY call_id DESC LIMIT 40"
     ).rows
-    Ledger(ledger).write_rows([LedgerRow((day, call_id), None, 9) for day, call_id in gone])
+    Ledger(ledger).write_rows([LedgerRow((hour, call_id), None, 9) for hour, call_id in gone])
     assert rolled(ledger) < DAYS
     assert total(ledger) != before
     check_the_same(ledger)
@@ -193,7 +145,7 @@ def test_what_was_just_built_is_not_read_yet(ledger: Store) -> None:
     """A question that began before a day was built finds it in the calls: the roll-up counts a little later."""
     before = total(ledger)
     RolledDays(ledger).give_up([FIRST_DAY])
-    assert RollUps(ledger, usable_after_s=60).make() == ["2026-06-01"]
+    assert RollUps(ledger, usable_after_s=60).make() == FIRST
     ledger.command(
         "INSERT INTO calls (call_id, started_at, cost_usd, version) VALUES ('y', '2026-06-01 12:00:00', 5, 1)"
     )
@@ -208,9 +160,11 @@ def test_days_are_rolled_up_by_themselves(ledger: Store, monkeypatch: pytest.Mon
     roll_ups = RollUps(ledger, usable_after_s=0)
     roll_ups.start()
     deadline_s = time.monotonic() + 60
-    while rolled(ledger) < DAYS and time.monotonic() < deadline_s:
-        time.sleep(0.05)
-    roll_ups.stop()
+    try:
+        while rolled(ledger) < DAYS and time.monotonic() < deadline_s:
+            time.sleep(0.05)
+    finally:
+        roll_ups.stop()
     assert rolled(ledger) == DAYS
 
 
@@ -223,11 +177,11 @@ def test_two_processes_may_build_a_day_at_once(ledger: Store, monkeypatch: pytes
 
     def outrun(sql: str, parameters: dict[str, Any] | None = None) -> None:
         if "INSERT INTO call_rollup" in sql and others:
-            others.pop()._build("2026-06-01", earlier)
+            others.pop()._build(FIRST[0], earlier)
         build(sql, parameters)
 
     monkeypatch.setattr(ledger, "command_beside", outrun)
-    assert RollUps(ledger, usable_after_s=0).make() == ["2026-06-01"]
+    assert RollUps(ledger, usable_after_s=0).make() == FIRST
     assert not others
     assert rolled(ledger) == DAYS
     assert answers(ledger, RANGES[:1]) == from_calls
@@ -246,14 +200,13 @@ def test_a_building_that_a_write_overtakes_does_not_count(ledger: Store, monkeyp
 
     monkeypatch.setattr(rolled_days, "LEASE_S", 600)
     monkeypatch.setattr(ledger, "command_beside", overtaken)
-    assert roll_ups.make() == ["2026-06-01"]
+    assert roll_ups.make() == FIRST[:1]
     assert rolled(ledger) == DAYS - 1
     assert roll_ups.make() == []
 
 
-@pytest.mark.parametrize(("clock", "days"), [("00:30", {-1, 0}), ("12:00", {0}), ("23:30", {0, 1})])
-def test_a_call_near_midnight_gives_two_days_up(clock: str, days: set[int]) -> None:
-    """What was wasted in a call is judged by those two hours before and after it, on another day, too."""
-    hours, minutes = map(int, clock.split(":"))
-    start_ns = FIRST_DAY * DAY_NS + (hours * 60 + minutes) * 60 * 10**9
-    assert rolled_days.neighbours([start_ns]) == {FIRST_DAY + day for day in days}
+@pytest.mark.parametrize(("hour", "hours"), [(0, {0, 1, 2}), (12, {10, 11, 12, 13, 14}), (23, {21, 22, 23})])
+def test_what_is_wasted_around_a_call_is_judged_anew(hour: int, hours: set[int]) -> None:
+    """What was wasted in a call is judged by those of two hours before and after it, of the same day."""
+    first = FIRST_DAY * 24
+    assert rolled_days.neighbours([first + hour]) == {first + one for one in hours}

@@ -11,12 +11,12 @@ from spanledger_collector.export.seen import SeenKeys
 from spanledger_collector.export.store import Store
 from spanledger_collector.merge import LedgerRow
 from spanledger_collector.merge.copies import CONTAINMENT_TOLERANCE_NS
-from spanledger_collector.merge.fold import NS_PER_DAY
+from spanledger_collector.merge.fold import NS_PER_HOUR
 from spanledger_collector.merge.keys import WEAK_RESPONSE_ID, match_key, variant
 from spanledger_collector.merge.settle import MatchWindow, SpanPlace
 from spanledger_collector.model import FACT_FIELDS, REPRICING_BITS, Fact, Resource
 from spanledger_collector.normalise import context
-from spanledger_collector.rolled_days import RolledDays, neighbours
+from spanledger_collector.rolled_days import RolledDays
 
 _IDS_PER_QUERY = 2_000
 """Keeps a statement well below ClickHouse's `max_query_size` (256 KiB)."""
@@ -45,9 +45,7 @@ class Ledger:
 
     def write_rows(self, rows: Collection[LedgerRow]) -> None:
         """Insert rows of ``calls``; of rows with the same key ClickHouse keeps the one with the highest version."""
-        self._rolled_days.give_up(
-            {row.key[0] for row in rows} | neighbours(row.call.started_at_ns for row in rows if row.call)
-        )
+        self._rolled_days.give_up_hours({row.key[0] for row in rows})
         self._insert(
             CALLS,
             [(*row.call, row.version << REPRICING_BITS, 0) if row.call else _deleted(row) for row in rows],
@@ -131,8 +129,8 @@ class Ledger:
 
 def _deleted(row: LedgerRow) -> tuple[Any, ...]:
     """A row that takes its key out of the ledger; only the sorting key, version and mark count."""
-    day, call_id = row.key
-    values = {**_EMPTY_CALL, "call_id": call_id, "started_at": day * NS_PER_DAY}
+    hour, call_id = row.key
+    values = {**_EMPTY_CALL, "call_id": call_id, "started_at": hour * NS_PER_HOUR}
     values |= {"version": row.version << REPRICING_BITS, "is_deleted": 1}
     return tuple(values.values())
 

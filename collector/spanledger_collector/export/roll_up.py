@@ -1,8 +1,11 @@
-"""Rolls up closed days: calls in groups that no question tells apart (see ``queries/sources``).
+"""Rolls up closed hours and days: calls in groups that no question tells apart (see ``queries/sources``).
 
-A day is built from the ledger as it stands, whole, and counts from when its row of ``rolled_day`` says so. A building
-that is cut short, or overtaken by a write, is rows that nobody reads; the next one removes them. So doing it again,
-or in two processes, changes no answer.
+An hour or a day is built from the ledger as it stands, whole, and counts from when its row of ``rolled_period`` says.
+A building that is cut short, or overtaken by a write, is rows that nobody reads; the next one removes them. So doing it
+again, or in two processes, changes no answer.
+
+Hours are built when they have ended, of today and yesterday; days when they have, from their hours as far as those are
+rolled up. Hours stay for a month, for times that cut their day.
 """
 
 from __future__ import annotations
@@ -10,15 +13,19 @@ from __future__ import annotations
 import logging
 import threading
 from collections.abc import Mapping, Sequence
-from datetime import date, timedelta
+from datetime import date, datetime, timedelta
+from typing import NamedTuple
 
 from spanledger_collector.errors import PermanentError, RetryableError
 from spanledger_collector.export.store import Store
 from spanledger_collector.query.sources import expanded
+from spanledger_collector.rolled_days import RECENT_DAYS
 
 USABLE_AFTER_S = 60
 """A question that began before a day was built may have noted the tables as they were then."""
 PAUSE_S = 60.0
+HOURS_KEPT_DAYS = RECENT_DAYS - 1
+"""A day longer than ``queries/sources/rolled_periods.sql`` reads them."""
 _log = logging.getLogger(__name__)
 
 _TOLD_APART = (
@@ -54,22 +61,34 @@ _RUN_ADDED_UP = {
     "last_ended_ns": "max",
 }  # fmt: skip
 
-_NOTE_UNKNOWN_DAYS = """
-INSERT INTO rolled_day (day, stamp)
-SELECT DISTINCT toDate(started_at), now64(6, 'UTC')
-FROM calls WHERE toDate(started_at) NOT IN (SELECT day FROM rolled_day)
+_NOTE_UNKNOWN = """
+INSERT INTO rolled_period (subject, day, hour, stamp)
+SELECT subject, day, hour, now64(6, 'UTC')
+FROM (
+    SELECT DISTINCT
+        arrayJoin(['calls', 'waste']) AS subject,
+        toDate(started_at) AS day,
+        arrayJoin(if(day >= toDate(now('UTC')) - 1, range(25), [24]))::UInt8 AS hour
+    FROM calls
+)
+WHERE (subject, day, hour) NOT IN (SELECT subject, day, hour FROM rolled_period)
 """
 _DUE = """
-SELECT toString(day), toString(now64(6, 'UTC')) FROM rolled_day FINAL
-WHERE built = toDateTime64(0, 6, 'UTC') AND stamp <= now64(6, 'UTC') AND day < toDate(now('UTC')) AND day > {after:Date}
-ORDER BY day LIMIT 1
+WITH toDateTime(day, 'UTC') + toIntervalHour(hour % 24) AS since
+SELECT subject, toString(day), hour, toString(now64(6, 'UTC'))
+FROM rolled_period FINAL
+WHERE built = toDateTime64(0, 6, 'UTC') AND stamp <= now64(6, 'UTC')
+  AND day < toDate(now('UTC')) + if(hour < 24, toHour(now('UTC')) > hour, 0)
+  AND (hour = 24 OR day >= toDate(now('UTC')) - 1)
+  AND (day, hour, subject) > ({day:Date}, {hour:UInt8}, {subject:String})
+ORDER BY day, hour, subject LIMIT 1
 """
 
 
 def _building(table: str, source: str, told_apart: Sequence[str], added_up: Mapping[str, str], **more: str) -> str:
-    """The statement that writes a day's rows: its calls in groups.
+    """The statement that writes the rows of a day or an hour: its calls in groups.
 
-    Where another process has rolled the day up in between, they come from its rows, which are of the same calls.
+    What is rolled up already, of a day its hours, comes from there: rows of the same calls.
     """
     columns = {
         **more,
@@ -77,8 +96,8 @@ def _building(table: str, source: str, told_apart: Sequence[str], added_up: Mapp
         **{name: f"{function}(g.{name})" for name, function in added_up.items()},
     }
     return expanded(
-        f"INSERT INTO {table} (built, day, {', '.join(columns)})\n"
-        f"SELECT {{built:DateTime64(6, 'UTC')}}, {{day:Date}}, {', '.join(columns.values())}\n"
+        f"INSERT INTO {table} (built, day, rolled_hour, {', '.join(columns)})\n"
+        f"SELECT {{built:DateTime64(6, 'UTC')}}, {{day:Date}}, {{hour:UInt8}}, {', '.join(columns.values())}\n"
         f"FROM {source} AS g\n"
         f"GROUP BY {', '.join(f'g.{name}' for name in told_apart)}"
     )
@@ -86,16 +105,17 @@ def _building(table: str, source: str, told_apart: Sequence[str], added_up: Mapp
 
 _WASTE_BUILDING = """
 INSERT INTO waste_rollup (
-    built, day, rule, about, trace_id, task, agent, team, user, provider, request_model, response_model,
+    built, day, rolled_hour, rule, about, trace_id, task, agent, team, user, provider, request_model, response_model,
     small_answer_rate, started_at, femto_usd, call_ids
 )
 WITH
     {since:DateTime64(9, 'UTC')} AS judged_since,
     {until:DateTime64(9, 'UTC')} AS judged_until,
-    emptyArrayDate() AS judged_already
+    emptyArrayDate() AS judged_days,
+    [(toDate(0), toUInt8(24))] AS judged_hours
 SELECT
-    {built:DateTime64(6, 'UTC')}, {day:Date}, rule, about, run_trace_id, task, agent, team, user, provider,
-    request_model, response_model, small_answer_rate, calls.1, calls.3, calls.2
+    {built:DateTime64(6, 'UTC')}, {day:Date}, {hour:UInt8}, rule, about, run_trace_id, task, agent, team, user,
+    provider, request_model, response_model, small_answer_rate, calls.1, calls.3, calls.2
 FROM (
     SELECT
         w.rule AS rule, w.about AS about, if(w.task = '', w.trace_id, '') AS run_trace_id, w.task AS task,
@@ -106,7 +126,7 @@ FROM (
     GROUP BY ALL
 )
 """
-_BUILDINGS = (
+_CALLS_BUILDINGS = (
     _building("call_rollup", "call_groups('run')", (*_TOLD_APART, *_TOLD_APART_BY_RUN), _ADDED_UP, grain="'run'"),
     _building(
         "call_rollup",
@@ -114,19 +134,30 @@ _BUILDINGS = (
         _TOLD_APART,
         {**_ADDED_UP, "run_keys": "groupUniqArrayArray"},
         grain="'day'",
-        hour="toDateTime({day:Date}, 'UTC')",
+        hour="toDateTime({since:DateTime64(9, 'UTC')}, 'UTC')",
     ),
     _building("run_rollup", "run_groups()", _RUN_TOLD_APART, _RUN_ADDED_UP),
-    expanded(_WASTE_BUILDING),
 )
+_BUILDINGS = {"calls": _CALLS_BUILDINGS, "waste": (expanded(_WASTE_BUILDING),)}
 _DECLARE = """
-INSERT INTO rolled_day (day, built, usable_from, stamp)
-SELECT {day:Date}, {built:DateTime64(6, 'UTC')}, now64(6, 'UTC') + toIntervalSecond({after_s:UInt32}),
-    {built:DateTime64(6, 'UTC')}
+INSERT INTO rolled_period (subject, day, hour, built, usable_from, stamp)
+SELECT {subject:String}, {day:Date}, {hour:UInt8}, {built:DateTime64(6, 'UTC')},
+    now64(6, 'UTC') + toIntervalSecond({after_s:UInt32}), {built:DateTime64(6, 'UTC')}
 """
-_TABLES = ("call_rollup", "run_rollup", "waste_rollup")
+_TABLES = {"call_rollup": "calls", "run_rollup": "calls", "waste_rollup": "waste"}
 _WAITING = "SETTINGS mutations_sync = 1"
-_SUPERSEDED = "day IN {days:Array(Date)} AND built < {first_built:DateTime64(6, 'UTC')}"
+_SUPERSEDED = (
+    "(day IN {days:Array(Date)} AND concat(day, ' ', rolled_hour) IN {periods:Array(String)} "
+    "AND built < {first_built:DateTime64(6, 'UTC')}) OR (rolled_hour < 24 AND day < {oldest:Date})"
+)
+
+
+class Period(NamedTuple):
+    """What is rolled up at once: calls or waste, of a day, and of its hour 0 to 23, or 24 for all of it."""
+
+    subject: str
+    day: str
+    hour: int
 
 
 class RollUps:
@@ -141,7 +172,7 @@ class RollUps:
         self._store = store
         self._held_in = f"{suffix}{on_cluster}"
         self._usable_after_s = usable_after_s
-        self._knows_all_days = False
+        self._knows_all = False
         self._stopping = threading.Event()
         self._thread = threading.Thread(target=self._run, name="roll-ups")
 
@@ -150,46 +181,55 @@ class RollUps:
         self._thread.start()
 
     def stop(self) -> None:
-        """End when the day under way is done."""
+        """End when the hour or day under way is done."""
         self._stopping.set()
         if self._thread.ident is not None:
             self._thread.join()
 
-    def make(self) -> list[str]:
-        """Roll up each closed day that is not, or no longer; returns the days.
+    def make(self) -> list[Period]:
+        """Roll up each closed hour and day that is not, or no longer; returns what was made, in the order of time.
 
         Raises:
             StoreUnavailableError: the store did not answer; what was made stands.
         """
-        if not self._knows_all_days:
-            self._store.command_beside(_NOTE_UNKNOWN_DAYS)
-            self._knows_all_days = True
-        made: dict[str, str] = {}
+        if not self._knows_all:
+            self._store.command_beside(_NOTE_UNKNOWN)
+            self._knows_all = True
+        made: dict[Period, str] = {}
+        last = Period("", "1970-01-01", 0)
         while not self._stopping.is_set():
-            due = self._store.query(_DUE, {"after": max(made, default="1970-01-01")}).rows
+            due = self._store.query(_DUE, last._asdict()).rows
             if not due:
                 break
-            ((day, built),) = due
-            self._build(day, built)
-            made[day] = built
+            last, built = Period(*due[0][:3]), due[0][3]
+            self._build(last, built)
+            made[last] = built
         if made:
-            self._remove_superseded({"days": list(made), "first_built": min(made.values())})
-            _log.debug("rolled up %d days, %s to %s", len(made), min(made), max(made))
+            self._remove_superseded(made)
+            _log.debug("rolled up %d hours and days, %s to %s", len(made), min(made.values()), max(made.values()))
         return list(made)
 
-    def _build(self, day: str, built: str) -> None:
-        next_day = date.fromisoformat(day) + timedelta(days=1)
-        named = {
-            "day": day, "built": built, "since": f"{day} 00:00:00.000000000",
-            "until": f"{next_day} 00:00:00.000000000", "model": "",
-        }  # fmt: skip
-        for building in _BUILDINGS:
+    def _build(self, period: Period, built: str) -> None:
+        since = datetime.fromisoformat(period.day) + timedelta(hours=period.hour % 24)
+        until = since + timedelta(hours=24 if period.hour == 24 else 1)
+        named = {**period._asdict(), "built": built, "since": f"{since}", "until": f"{until}", "model": ""}
+        for building in _BUILDINGS[period.subject]:
             self._store.command_beside(building, named)
         self._store.command_beside(_DECLARE, {**named, "after_s": self._usable_after_s})
 
-    def _remove_superseded(self, named: Mapping[str, object]) -> None:
-        """Together for all days that were made, as the parts that hold a day hold others, and are written anew."""
-        for table in _TABLES:
+    def _remove_superseded(self, made: Mapping[Period, str]) -> None:
+        """Together for all that was made, as the parts that hold a day hold others, and are written anew."""
+        for table, subject in _TABLES.items():
+            periods = [period for period in made if period.subject == subject]
+            if not periods:
+                continue
+            first_built = min(made[period] for period in periods)
+            named = {
+                "days": sorted({period.day for period in periods}),
+                "periods": [f"{period.day} {period.hour}" for period in periods],
+                "first_built": first_built,
+                "oldest": f"{date.fromisoformat(first_built[:10]) - timedelta(days=HOURS_KEPT_DAYS)}",
+            }
             ((superseded,),) = self._store.query(f"SELECT count() FROM {table} WHERE {_SUPERSEDED}", dict(named)).rows  # noqa: S608
             if superseded:
                 self._store.command_beside(
@@ -203,4 +243,4 @@ class RollUps:
             except RetryableError as error:
                 _log.info("roll-ups wait, as %s", error)
             except PermanentError:
-                _log.exception("closed days are not rolled up; questions read the calls themselves")
+                _log.exception("closed hours are not rolled up; questions read the calls themselves")

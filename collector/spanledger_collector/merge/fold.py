@@ -13,7 +13,7 @@ from spanledger_collector.merge.trace import Traces
 from spanledger_collector.model import CALL_FIELDS, COUNT_FIELDS, SIZE_FIELDS, Call, Fact
 from spanledger_collector.normalise.dialect import INFERRED_TRUST
 
-NS_PER_DAY = 86_400_000_000_000
+NS_PER_HOUR = 3_600_000_000_000
 _identity_of = attrgetter("task", "agent", "team", "user", "session")
 _NOBODY = ("",) * 5
 _taken_over = attrgetter(*CALL_FIELDS[CALL_FIELDS.index("trace_id") : CALL_FIELDS.index("cost_usd")])
@@ -25,7 +25,7 @@ _FIRST_TEXTS = (
 """Fields of which the most trusted copy that says anything is taken at its word."""
 
 RowKey = tuple[int, str]
-"""The day of the start (days since the epoch) and the call id: the sorting key of ``calls``."""
+"""The hour of the start (hours since the epoch) and the call id: the sorting key of ``calls``."""
 
 
 class LedgerRow(NamedTuple):
@@ -48,13 +48,13 @@ def fold(facts: Collection[Fact]) -> dict[RowKey, LedgerRow]:
         version = len(component)
         calls = _calls(_one_per_span(component))
         for call, copies in calls:
-            key = (call.started_at_ns // NS_PER_DAY, call.call_id)
+            key = (call.started_at_ns // NS_PER_HOUR, call.call_id)
             rows[key] = LedgerRow(key, call, version, copies)
         identified = [fact for fact in component if fact.kind not in ("agent", "context") or is_hosted(fact)]
         # As many as there are calls: each is one by itself, under its own identity.
         if len(identified) > len(calls):
             for fact in identified:
-                key = (fact.started_at_ns // NS_PER_DAY, own_call_id(fact))
+                key = (fact.started_at_ns // NS_PER_HOUR, own_call_id(fact))
                 rows.setdefault(key, LedgerRow(key, None, version))
     return rows
 
