@@ -222,6 +222,7 @@ class Collector:
                 self._grpc,
                 self._http,
                 max_request_bytes=settings.max_request_bytes,
+                max_pending_bytes=settings.max_pending_bytes,
                 certificate=settings.certificate,
             )
         )

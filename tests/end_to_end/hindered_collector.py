@@ -37,11 +37,11 @@ def hindered(insert: Any) -> Any:
 def told(make: Any) -> Any:
     """The same making of roll-ups, with a line for each day that was made."""
 
-    def run(roll_ups: roll_up.RollUps) -> list[str]:
-        days: list[str] = make(roll_ups)
+    def run(roll_ups: roll_up.RollUps) -> list[roll_up.Period]:
+        made: list[roll_up.Period] = make(roll_ups)
         with (HINDRANCES / "rolled_up").open("a") as stream:
-            stream.writelines(f"{day}\n" for day in days)
-        return days
+            stream.writelines(f"{period.day}\n" for period in made if period.hour == rolled_days.HOURS_A_DAY)
+        return made
 
     return run
 

@@ -54,7 +54,11 @@ from spanledger_collector.query.library import find
 from spanledger_collector.query.render import render
 from spanledger_collector.query.run import StoreAsker
 store = open_embedded(Path(sys.argv[1]) / "chdb")
-built = "SELECT count() FROM rolled_day FINAL WHERE toUnixTimestamp64Micro(built) > 0"
+# Of a day the waste is rolled up last.
+built = (
+    "SELECT count() FROM rolled_period FINAL "
+    "WHERE subject = 'waste' AND hour = 24 AND toUnixTimestamp64Micro(built) > 0"
+)
 deadline = time.monotonic() + 120
 while store.query(built).rows[0][0] < int(sys.argv[2]):
     assert time.monotonic() < deadline, "the days were not rolled up in time"

@@ -177,7 +177,9 @@ async def listen() -> AsyncIterator[Listen]:
 
     async def begin(submit: InMemorySubmit, http_port: int = 0, max_request_bytes: int = 10**7) -> OtlpServers:
         http, grpc = Address("127.0.0.1", http_port), Address("127.0.0.1", 0)
-        servers = OtlpServers(Entrance(submit), grpc, http, max_request_bytes=max_request_bytes, grace_s=0.1)
+        servers = OtlpServers(
+            Entrance(submit), grpc, http, max_request_bytes=max_request_bytes, max_pending_bytes=2**27, grace_s=0.1
+        )
         await servers.start()
         running.append(servers)
         return servers

@@ -61,7 +61,7 @@ class Subject:
         self._submit = InMemorySubmit()
         entrance = Entrance(self._submit, screen=Screen(now_ns=lambda: _NOW_NS))
         self._over_grpc = {signal: _export(signal, entrance) for signal in SIGNALS}
-        self._over_http = OtlpHandler(entrance, MAX_REQUEST_BYTES)
+        self._over_http = OtlpHandler(entrance, MAX_REQUEST_BYTES, 2**27)
         self._loop = asyncio.new_event_loop()
         self._decoders: list[Any] = [decoder.Decoder(scope_tells, name_tells)]
         compiled = twin("decode.compiled_decoder")

@@ -36,7 +36,9 @@ def twin(request: pytest.FixtureRequest, monkeypatch: pytest.MonkeyPatch) -> Non
 async def servers(submit: InMemorySubmit, twin: None) -> AsyncIterator[OtlpServers]:
     """Running entrances that take requests of up to 64 KiB."""
     loopback = Address("127.0.0.1", 0)
-    running = OtlpServers(Entrance(submit), loopback, loopback, max_request_bytes=MAX_REQUEST_BYTES)
+    running = OtlpServers(
+        Entrance(submit), loopback, loopback, max_request_bytes=MAX_REQUEST_BYTES, max_pending_bytes=2**27
+    )
     await running.start()
     yield running
     await running.stop()

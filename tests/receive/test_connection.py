@@ -7,9 +7,10 @@ from collections.abc import AsyncIterator, Awaitable, Callable
 
 import pytest
 
-from spanledger_collector.receive.connection import Answer, Connection, Head, TakesBody
+from spanledger_collector.receive.connection import Answer, Connection, Head, Room, TakesBody
 
 MAX_BODY_BYTES = 1000
+MAX_HELD_BYTES = 2500
 
 
 class Echo:
@@ -18,6 +19,7 @@ class Echo:
     max_body_bytes = MAX_BODY_BYTES
 
     def __init__(self) -> None:
+        self.room = Room(MAX_HELD_BYTES)
         self.may_answer = asyncio.Event()
         self.taken: list[bytes] = []
 
@@ -39,6 +41,10 @@ class Echo:
     def too_large(self, head: Head) -> Answer:
         """See ``connection.Handler``."""
         return Answer(413, "text/plain", b"too large")
+
+    def no_room(self, head: Head) -> Answer:
+        """See ``connection.Handler``."""
+        return Answer(429, "text/plain", b"no room")
 
 
 class Client:
@@ -158,6 +164,26 @@ async def test_a_body_over_the_limit_is_refused_once(size_bytes: int, connect: C
     assert (await client.answer())[0] == 413
     assert (await client.answer())[0] == 200
     assert handler.taken == [bytes(MAX_BODY_BYTES)]
+
+
+async def test_bodies_under_way_are_bounded_together(connect: Connect, handler: Echo) -> None:
+    """Who begins one more than there is room for is told to slow down; what ends, in whatever way, makes room again."""
+    begun = [await connect() for _ in range(2)]
+    for client in begun:
+        client.writer.write(post("/", bytes(MAX_BODY_BYTES))[:-1])
+    await asyncio.sleep(0.05)
+    other = await connect()
+    other.writer.write(post("/", bytes(MAX_BODY_BYTES)) + post("/", bytes(10)))
+    assert [(await other.answer())[0] for _ in range(2)] == [429, 200]
+    for client in begun:
+        client.writer.close()
+    await asyncio.sleep(0.05)
+    for path in ("/slow", "/"):
+        other.writer.write(post(path, bytes(MAX_BODY_BYTES)))
+        handler.may_answer.set()
+        assert (await other.answer())[0] == 200
+    assert handler.room.take(MAX_HELD_BYTES)
+    assert not handler.room.take(1)
 
 
 async def test_who_asks_whether_to_go_on_is_told_so(connect: Connect) -> None:

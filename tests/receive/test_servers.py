@@ -49,7 +49,7 @@ class SlowSubmit(InMemorySubmit):
 
 def make_servers(submit: InMemorySubmit, grpc: Address = FREE, http: Address = FREE, grace_s: float = 5) -> OtlpServers:
     """Entrances of the test's own, which it starts and stops."""
-    return OtlpServers(Entrance(submit), grpc, http, max_request_bytes=1000, grace_s=grace_s)
+    return OtlpServers(Entrance(submit), grpc, http, max_request_bytes=1000, max_pending_bytes=2**27, grace_s=grace_s)
 
 
 async def can_connect(port: int) -> bool:

@@ -40,7 +40,9 @@ async def closed(submit: InMemorySubmit) -> AsyncIterator[OtlpServers]:
     """Entrances that know a pinned sender's and a reader's token."""
     loopback = Address("127.0.0.1", 0)
     access = Access(PINNED_ENTRY | READER_ENTRY)
-    running = OtlpServers(Entrance(submit, access), loopback, loopback, max_request_bytes=1 << 16)
+    running = OtlpServers(
+        Entrance(submit, access), loopback, loopback, max_request_bytes=1 << 16, max_pending_bytes=2**27
+    )
     await running.start()
     yield running
     await running.stop()

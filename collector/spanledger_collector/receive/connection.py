@@ -59,16 +59,39 @@ class Answer:
 TakesBody = Callable[[bytes], Awaitable[Answer]]
 
 
+class Room:
+    """How many bytes of bodies all connections may hold together, on their way in and until they are answered."""
+
+    def __init__(self, max_bytes: int) -> None:
+        self._max_bytes = max_bytes
+        self._held_bytes = 0
+
+    def take(self, size_bytes: int) -> bool:
+        """Whether there is room for so many more, which are held from then on; always where nothing is held."""
+        if self._held_bytes and self._held_bytes + size_bytes > self._max_bytes:
+            return False
+        self._held_bytes += size_bytes
+        return True
+
+    def give_back(self, size_bytes: int) -> None:
+        """So many are held no longer."""
+        self._held_bytes -= size_bytes
+
+
 class Handler(Protocol):
-    """What answers requests. Neither method raises but for a cancellation."""
+    """What answers requests. No method raises but for a cancellation."""
 
     max_body_bytes: int
+    room: Room
 
     def begin(self, head: Head) -> TakesBody | Answer:
         """What is to be given the body, or the answer to a request whose body nobody wants."""
 
     def too_large(self, head: Head) -> Answer:
         """The answer to a body of more than ``max_body_bytes``."""
+
+    def no_room(self, head: Head) -> Answer:
+        """The answer to a body for which there is no room beside those of others."""
 
 
 class Connection(asyncio.Protocol):
@@ -107,6 +130,10 @@ class Connection(asyncio.Protocol):
         """It is gone; what it sent whole is kept all the same."""
         self._connections.discard(self)
         self._timer.cancel()
+        self._drop_parts()
+        for _, body, _, _ in self._waiting:
+            self._handler.room.give_back(len(body))
+        self._waiting.clear()
 
     def data_received(self, data: bytes) -> None:
         """Parse what came."""
@@ -183,20 +210,24 @@ class Connection(asyncio.Protocol):
             return
         self._body_bytes += len(part)
         if self._body_bytes <= self._handler.max_body_bytes:
-            self._parts.append(part)
+            if self._handler.room.take(len(part)):
+                self._parts.append(part)
+            else:
+                self._refuse_body(self._handler.no_room)
         elif self._body_bytes > 2 * self._handler.max_body_bytes:
-            self._refuse_body()
+            self._refuse_body(self._handler.too_large)
         else:
-            self._parts.clear()
+            self._drop_parts()
 
     def on_message_complete(self) -> None:
         """The request is whole."""
         if isinstance(self._takes, Answer):
             return
         if self._body_bytes > self._handler.max_body_bytes:
-            self._refuse_body()
+            self._refuse_body(self._handler.too_large)
         elif self._takes is not None:
-            self._take_turn(self._takes, self._parts[0] if len(self._parts) == 1 else b"".join(self._parts))
+            parts, self._parts = self._parts, []
+            self._take_turn(self._takes, parts[0] if len(parts) == 1 else b"".join(parts))
 
     def _without_upgrade(self) -> bytes:
         """The head of the request in hand, as of a client that offers no other protocol."""
@@ -204,10 +235,14 @@ class Connection(asyncio.Protocol):
         lines += [b"%b: %b" % pair for pair in self._headers.items() if pair[0] not in (b"upgrade", b"connection")]
         return b"\r\n".join((*lines, b"", b""))
 
-    def _refuse_body(self) -> None:
-        self._parts.clear()
-        self._takes = self._handler.too_large(self._head)
+    def _refuse_body(self, why: Callable[[Head], Answer]) -> None:
+        self._drop_parts()
+        self._takes = why(self._head)
         self._take_turn(self._takes, b"")
+
+    def _drop_parts(self) -> None:
+        self._handler.room.give_back(sum(map(len, self._parts)))
+        self._parts.clear()
 
     def _refuse_bytes(self) -> None:
         """The answer to what is no HTTP; after it nothing can be understood any more."""
@@ -245,6 +280,8 @@ class Connection(asyncio.Protocol):
         except BaseException:
             self._transport.close()
             raise
+        finally:
+            self._handler.room.give_back(len(body))
         self._busy = False
         self._write(answer, head, keeps)
         if self._waiting:

@@ -12,9 +12,9 @@ from google.rpc import code_pb2, status_pb2
 
 from spanledger_collector.access import Grant
 from spanledger_collector.receive.compression import ENCODINGS, decompress
-from spanledger_collector.receive.connection import Answer, Head, TakesBody
+from spanledger_collector.receive.connection import Answer, Head, Room, TakesBody
 from spanledger_collector.receive.entrance import Entrance, Refusal, refusal_of
-from spanledger_collector.receive.errors import TooLargeError, UnsupportedMediaError
+from spanledger_collector.receive.errors import QueueFullError, TooLargeError, UnsupportedMediaError
 from spanledger_collector.receive.otlp_json import parse_json, to_json
 from spanledger_collector.receive.signals import SIGNALS, protobuf_response_to, response_to
 from spanledger_collector.receive.submit import ALL_TAKEN, CleanSpans, Outcome, Received, Signal
@@ -54,13 +54,16 @@ _TAKEN = Answer(200, _PROTOBUF.content_type, b"")
 class OtlpHandler:
     """What stands behind the connections; ``max_body_bytes`` bounds a request before and after decompression.
 
+    ``max_held_bytes`` bounds the bodies of all connections together.
+
     Refusals carry a ``google.rpc.Status`` with the reason: 400 broken input, 401 and 403 the token, 404 and 405 not an
     entrance, 413 too large, 415 unknown content type or encoding, 429 and 503 with ``Retry-After``.
     """
 
-    def __init__(self, entrance: Entrance, max_body_bytes: int) -> None:
+    def __init__(self, entrance: Entrance, max_body_bytes: int, max_held_bytes: int) -> None:
         self._entrance = entrance
         self.max_body_bytes = max_body_bytes
+        self.room = Room(max_held_bytes)
 
     def begin(self, head: Head) -> TakesBody | Answer:
         """See ``connection.Handler``: who may not send is told so before the body is read."""
@@ -79,6 +82,11 @@ class OtlpHandler:
     def too_large(self, head: Head) -> Answer:
         """See ``connection.Handler``."""
         return _refuse(head, refusal_of(TooLargeError(self.max_body_bytes)))
+
+    def no_room(self, head: Head) -> Answer:
+        """See ``connection.Handler``."""
+        why = "too much is being sent at once (max_pending_bytes); send the same again later"
+        return _refuse(head, refusal_of(QueueFullError(why)))
 
     async def _take(self, head: Head, signal: Signal, form: _Format, grant: Grant, body: bytes) -> Answer:
         try:

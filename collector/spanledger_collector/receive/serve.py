@@ -123,6 +123,7 @@ class OtlpServers:
         http: Address,
         *,
         max_request_bytes: int,
+        max_pending_bytes: int,
         certificate: Certificate | None = None,
         grace_s: float = 5.0,
         shared: socket.socket | None = None,
@@ -148,7 +149,7 @@ class OtlpServers:
             certificate=certificate,
             grace_s=grace_s,
             listening=shared,
-            handler=OtlpHandler(entrance, max_request_bytes),
+            handler=OtlpHandler(entrance, max_request_bytes, max_pending_bytes),
         )
 
     @property

@@ -112,6 +112,7 @@ async def _receive(start: Start) -> None:
         start.grpc,
         start.http,
         max_request_bytes=settings.max_request_bytes,
+        max_pending_bytes=settings.max_pending_bytes,
         certificate=settings.certificate,
         shared=start.listening,
     )
