@@ -239,7 +239,7 @@ class Settings(BaseSettings):
     max_request_bytes: PositiveInt = 16 * 1024 * 1024
     """Largest OTLP request, after decompression."""
     max_pending_bytes: PositiveInt = 128 * 1024 * 1024
-    """How much may wait in memory for the disk, and as much of bodies under way, before clients are told to slow down."""
+    """How much may wait in memory for the disk, and as much of bodies under way; beyond it clients are to slow down."""
     journal_max_bytes: PositiveInt = 1024 * 1024 * 1024
     """How much may wait on disk for the store before clients are told to slow down."""
     journal_max_age_s: PositiveFloat = 24 * 3600.0
