@@ -17,8 +17,8 @@ def test_every_statement_of_the_migrations_parses_for_a_cluster(store: Store) ->
     """Nothing is left out, and of tables and views nothing is made or dropped on one host only."""
     for statement in ALL:
         for made in clustered(statement, "prod"):
-            moves = re.match(r"INSERT INTO \w+ SELECT|SELECT throwIf", made)
-            assert moves or re.search(r" ON CLUSTER `prod`(\s|$)", made)
+            moves_rows = re.match(r"INSERT INTO \w+ SELECT|SELECT throwIf", made)
+            assert moves_rows or re.search(r" ON CLUSTER `prod`(\s|$)", made)
             store.query("SELECT formatQuery({sql:String})", {"sql": made})
             store.query(f"EXPLAIN AST {made}")
 
