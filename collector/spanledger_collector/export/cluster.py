@@ -37,8 +37,10 @@ _VIEW = re.compile(
 _PLAIN_VIEW = re.compile(rf"CREATE (?:OR REPLACE )?VIEW (?:IF NOT EXISTS )?{_NAME}", re.IGNORECASE)
 _ALTER = re.compile(rf"ALTER TABLE {_NAME}\s+(?P<change>.+)", re.IGNORECASE | re.DOTALL)
 _DROP = re.compile(rf"DROP (?P<kind>VIEW|TABLE) IF EXISTS {_NAME}", re.IGNORECASE)
-
 _ROWS = re.compile(r"INSERT INTO \w+\s+SELECT|SELECT", re.IGNORECASE)
+
+_ONE_REPLICA = "SETTINGS load_balancing = 'in_order', prefer_localhost_replica = 0"
+"""What a statement wrote the next one reads, which another replica may lack yet: each shard's first one takes all."""
 
 
 class UnclusteredError(PermanentError):
@@ -82,8 +84,8 @@ def clustered(statement: str, cluster: str) -> list[str]:
         # A table of this name may come anew: only with SYNC its replicas' place in the keeper is free by then.
         return [f"{found[0]}{where}", f"{found[0]}{LOCAL}{where} SYNC"]
     if _ROWS.match(statement):
-        # What moves or reads rows is run once, and for all shards.
-        return [statement]
+        # What moves or checks rows is run once, and for all shards.
+        return [f"{statement} {_ONE_REPLICA}"]
     raise UnclusteredError(f"no form for a cluster is known of the statement that begins {statement[:60]!r}")
 
 
