@@ -166,7 +166,7 @@ class Journal:
         remembered = self._oldest.entries
         yield from remembered
         if len(remembered) < self._depth.entries:
-            last = remembered[-1].sequence if remembered else 0
+            last = remembered[-1].sequence if remembered else -1
             rows = self._database.execute("SELECT * FROM entry WHERE sequence > ? ORDER BY sequence", (last,))
             yield from map(entry_of, rows)
 
