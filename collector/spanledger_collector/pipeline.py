@@ -101,22 +101,21 @@ class Pipeline:
         batch = self._decoder.decode(r for r in requests if not isinstance(r, ExportLogsServiceRequest))
         facts, plain = _sorted_out(batch)
         facts.extend(f for r in requests if isinstance(r, ExportLogsServiceRequest) for f in facts_of_logs(r))
-        # The store takes the spans while the merge works, and beside the rows: only facts say that both are there.
+        # The store takes the spans while the merge works; nothing follows from them before both are done.
         spans_written = self._writer.submit(self._ledger.write_spans, batch.block)
         try:
             settlement = settler.settle(facts, plain)
-            with self._pricing:
-                calls = priced_all((row.call for row in settlement.rows), self._catalogue)
-                rows = with_calls(settlement.rows, calls)
-                self._ledger.write_rows(rows)
-                spans_written.result()
-                # The facts last: should the process end before, the same facts are new again and make the same rows.
-                if settled:
-                    settled(settlement, facts, partial(priced, catalogue=self._catalogue))
-                self._ledger.write_facts(settlement.facts)
         finally:
-            # Who tries again must not meet what is still on its way.
             wait((spans_written,))
+        spans_written.result()
+        with self._pricing:
+            calls = priced_all((row.call for row in settlement.rows), self._catalogue)
+            rows = with_calls(settlement.rows, calls)
+            # The facts last: should the process end before, the same facts are new once more and make the same rows.
+            self._ledger.write_rows(rows)
+            if settled:
+                settled(settlement, facts, partial(priced, catalogue=self._catalogue))
+            self._ledger.write_facts(settlement.facts)
         _count(batch.size, rows)
         return Processed(batch.size, len(rows))
 
