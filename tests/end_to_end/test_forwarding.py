@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import os
 import socket
 import time
 import urllib.request
@@ -40,6 +41,17 @@ def send(serving: Serving, name: str) -> None:
     urllib.request.urlopen(urllib.request.Request(f"{serving.http}/v1/traces", body, headers), timeout=60).close()
 
 
+def lasting_port() -> int:
+    """A free port that no other process is given by chance while nobody listens on it: below those of the system."""
+    for port in range(20_000 + os.getpid() % 10_000, 32_000):
+        try:
+            socket.create_server(("127.0.0.1", port)).close()
+        except OSError:
+            continue
+        return port
+    raise AssertionError("no port is free")
+
+
 def wait_until_sent(serving: Serving) -> None:
     """Until nothing waits."""
     deadline = time.monotonic() + 60
@@ -53,7 +65,7 @@ def test_a_collector_behind_has_what_the_one_in_front_has(serve: Callable[..., S
 
     It has a receiver, which knows what is to be forwarded.
     """
-    behind = serve(tmp_path / "behind")
+    behind = serve(tmp_path / "behind", ("--otlp-grpc", f"127.0.0.1:{lasting_port()}"))
     address = f"grpc://{behind.grpc}"
     headers = json.dumps({"x-key": SECRET})
     front = serve(tmp_path / "front", ("--forward", address), forward__headers=headers, receivers="1")
