@@ -90,6 +90,16 @@ def test_a_compiled_stage_knows_the_stages_before_it_only() -> None:
         assert not later, f"{path.name} imports {later}"
 
 
+def test_the_wire_format_is_read_in_one_place() -> None:
+    """What Cython has above the stages serves all of them: none has a reader or a check of the same name of its own."""
+    defined = re.compile(r"^cdef (?:inline )?\w+ (\w+)\(", re.MULTILINE)
+    shared = set(defined.findall((COLLECTOR / "wire.pxd").read_text()))
+    assert {"read_varint", "is_utf8"} <= shared
+    for path in (path for stage in STAGES for path in (COLLECTOR / stage).rglob("*.p[xy][dix]")):
+        again = shared & set(defined.findall(path.read_text()))
+        assert not again, f"{path.name} has {again} again"
+
+
 @pytest.mark.parametrize(
     ("statement", "absent"),
     [

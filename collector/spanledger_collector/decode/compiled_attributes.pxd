@@ -4,7 +4,7 @@ from cpython.object cimport PyObject
 from libc.stdint cimport int64_t, uint8_t, uint64_t
 
 from spanledger_collector.decode.buffer cimport Buffer
-from spanledger_collector.decode.wire cimport Place
+from spanledger_collector.wire cimport Place
 
 cdef enum ValueType:
     NOTHING

@@ -16,7 +16,7 @@ from libc.stdlib cimport calloc, free, realloc
 from libc.string cimport memcmp, memcpy, memset
 
 from spanledger_collector.decode.buffer cimport Buffer, put, put_decimal, put_sized
-from spanledger_collector.decode.wire cimport Place, is_utf8, read_fixed64, read_size, read_varint
+from spanledger_collector.wire cimport Place, is_utf8, read_fixed64, read_size, read_varint
 
 from google.protobuf.message import DecodeError
 

@@ -17,7 +17,7 @@ from spanledger_collector.decode.compiled_attributes cimport AttributeReader, At
 from spanledger_collector.decode.compiled_columns cimport Columns
 from spanledger_collector.decode.compiled_plain cimport PlainSpans
 from spanledger_collector.decode.compiled_span cimport Emitter, FactReader, Scope, Sources, SpanView, Text, span_of
-from spanledger_collector.decode.wire cimport Place, is_utf8, read_fixed64, read_size, read_tag, read_varint, skip
+from spanledger_collector.wire cimport Place, is_utf8, read_fixed64, read_size, read_tag, read_varint, skip
 
 from spanledger_collector.decode.batch import Batch
 from spanledger_collector.decode.decoder import Decoder as PureDecoder
@@ -39,6 +39,33 @@ cdef inline Place _text(Place at, Place end, Text* into) noexcept nogil:
         return NULL
     into.at = at
     return at + into.size
+
+
+cdef inline Place _next(Place at, Place end, Text* holder, Text* part) noexcept nogil:
+    """The next of the parts (field 2) into ``part``, and where it ends; after the last one ``part.at`` is NULL.
+
+    What all parts are of (field 1) comes before them, once, and is put into ``holder``.
+    """
+    cdef uint32_t field = 0, wire_type = 0
+    cdef bint begun = part.at != NULL
+    part.at = NULL
+    while at < end:
+        at = read_tag(at, end, &field, &wire_type)
+        if at == NULL:
+            return NULL
+        if field > 2:
+            at = skip(at, end, wire_type)
+        elif wire_type != 2:
+            return NULL
+        elif field == 2:
+            return _text(at, end, part)
+        elif begun or holder.at != NULL:
+            return NULL
+        else:
+            at = _text(at, end, holder)
+        if at == NULL:
+            return NULL
+    return at
 
 
 cdef inline int64_t _time(uint64_t time_ns) noexcept nogil:
@@ -143,70 +170,44 @@ cdef class Decoder:
         return empty
 
     cdef int _read_resource_spans(self, Place at, Place end, bytes request) except -1:
-        cdef Text resource
-        cdef size_t size = 0
-        cdef uint32_t field = 0, wire_type = 0
+        cdef Text resource, part
         cdef Emitter emitter = None
-        memset(&resource, 0, sizeof(resource))
-        while at < end:
-            at = read_tag(at, end, &field, &wire_type)
+        resource.at = part.at = NULL
+        resource.size = 0
+        while True:
+            at = _next(at, end, &resource, &part)
             if at == NULL:
                 return 1
-            if field == 1:
-                # All spans that follow are of it.
-                if wire_type != 2 or resource.at != NULL or emitter is not None:
-                    return 1
-                at = _text(at, end, &resource)
-            elif field == 2:
+            if emitter is None:
+                emitter = self._sources.emitter(&resource)
                 if emitter is None:
-                    emitter = self._sources.emitter(&resource)
-                    if emitter is None:
-                        return 1
-                if wire_type != 2:
                     return 1
-                at = read_size(at, end, &size)
-                if at == NULL or self._read_scope_spans(at, at + size, emitter, request):
-                    return 1
-                at += size
-            else:
-                at = skip(at, end, wire_type)
-            if at == NULL:
+            if part.at == NULL:
+                return 0
+            if self._read_scope_spans(part.at, at, emitter, request):
                 return 1
-        return emitter is None and self._sources.emitter(&resource) is None
 
     cdef int _read_scope_spans(self, Place at, Place end, Emitter emitter, bytes request) except -1:
-        cdef Text text
-        cdef size_t size = 0, rows = self._columns.counts.rows
-        cdef uint32_t field = 0, wire_type = 0
+        cdef Text text, part
+        cdef size_t rows = self._columns.counts.rows
         cdef Scope scope = None
-        memset(&text, 0, sizeof(text))
-        while at < end:
-            at = read_tag(at, end, &field, &wire_type)
+        text.at = part.at = NULL
+        text.size = 0
+        while True:
+            at = _next(at, end, &text, &part)
             if at == NULL:
                 return 1
-            if field == 1:
-                if wire_type != 2 or text.at != NULL or scope is not None:
-                    return 1
-                at = _text(at, end, &text)
-            elif field == 2:
+            if scope is None:
+                scope = self._sources.scope(&text)
                 if scope is None:
-                    scope = self._sources.scope(&text)
-                    if scope is None:
-                        return 1
-                    self._plain.hold(request, scope.name, scope.version, emitter.resource)
-                if wire_type != 2:
                     return 1
-                at = read_size(at, end, &size)
-                if at == NULL or self._read_span(at, at + size, scope, emitter):
-                    return 1
-                at += size
-            else:
-                at = skip(at, end, wire_type)
-            if at == NULL:
+                self._plain.hold(request, scope.name, scope.version, emitter.resource)
+            if part.at == NULL:
+                break
+            if self._read_span(part.at, at, scope, emitter):
                 return 1
-        if scope is not None:
-            self._columns.put_shared(scope, emitter, self._columns.counts.rows - rows)
-        return scope is None and self._sources.scope(&text) is None
+        self._columns.put_shared(scope, emitter, self._columns.counts.rows - rows)
+        return 0
 
     cdef int _read_span(self, Place at, Place end, Scope scope, Emitter emitter) except -1:
         cdef SpanView* span = &self._span

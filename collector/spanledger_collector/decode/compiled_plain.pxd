@@ -2,7 +2,7 @@
 
 from libc.stdint cimport uint8_t, uint32_t
 
-from spanledger_collector.decode.wire cimport Place
+from spanledger_collector.wire cimport Place
 
 ctypedef struct PlainSpan:
     Place begin

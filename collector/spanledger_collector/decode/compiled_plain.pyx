@@ -10,7 +10,7 @@ from libc.stdlib cimport calloc, free, realloc
 from libc.string cimport memcmp, memcpy
 
 from spanledger_collector.decode.buffer cimport write_hex
-from spanledger_collector.decode.wire cimport Place
+from spanledger_collector.wire cimport Place
 
 from opentelemetry.proto.trace.v1.trace_pb2 import Span as SpanMessage
 

@@ -4,7 +4,7 @@ from cpython.object cimport PyObject
 from libc.stdint cimport int32_t, int64_t, uint64_t
 
 from spanledger_collector.decode.compiled_attributes cimport Attributes, Shape
-from spanledger_collector.decode.wire cimport Place
+from spanledger_collector.wire cimport Place
 
 ctypedef struct Text:
     Place at

@@ -11,7 +11,7 @@ from libc.string cimport memcmp, memcpy
 from spanledger_collector.decode.buffer cimport write_hex
 from spanledger_collector.decode.compiled_attributes cimport Attribute, ValueType
 from spanledger_collector.decode.compiled_span cimport Text
-from spanledger_collector.decode.wire cimport Place
+from spanledger_collector.wire cimport Place
 
 cdef extern from "Python.h":
     object PyUnicode_New(Py_ssize_t size, Py_UCS4 highest)

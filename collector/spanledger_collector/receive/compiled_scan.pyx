@@ -8,7 +8,8 @@ ids and lies within the limits of time, and nothing is over a limit. All else is
 """
 
 from libc.stdint cimport uint8_t, uint64_t
-from libc.string cimport memcpy
+
+from spanledger_collector.wire cimport Place, is_utf8, read_shortest_varint
 
 cdef enum:
     DEEPEST = 64  # messages in messages; protobuf itself refuses more than 100
@@ -49,8 +50,8 @@ cdef struct Limits:
     long spans
 
 cdef struct Part:
-    const uint8_t *at
-    const uint8_t *end
+    Place at
+    Place end
 
 cdef Field fields[MESSAGES][MOST_FIELDS]
 
@@ -158,7 +159,8 @@ cdef bint is_clean(Part rest, int message, Limits *limits, int depth) noexcept n
     if depth > DEEPEST:
         return False
     while rest.at < rest.end:
-        if not read_varint(&rest, &tag):
+        rest.at = read_shortest_varint(rest.at, rest.end, &tag)
+        if rest.at == NULL:
             return False
         number = tag >> 3
         if number < last or number >= MOST_FIELDS:
@@ -186,13 +188,14 @@ cdef bint is_clean(Part rest, int message, Limits *limits, int depth) noexcept n
 cdef inline bint is_clean_part(Part *rest, const Field *what, Limits *limits, int depth) noexcept nogil:
     cdef Part part
     cdef uint64_t size
-    if not read_varint(rest, &size) or size > <uint64_t> (rest.end - rest.at):
+    rest.at = read_shortest_varint(rest.at, rest.end, &size)
+    if rest.at == NULL or size > <uint64_t> (rest.end - rest.at):
         return False
     part.at = rest.at
     rest.at += size
     part.end = rest.at
     if what.kind == TEXT:
-        return size <= limits.attribute_bytes and is_utf8(part)
+        return size <= limits.attribute_bytes and is_utf8(part.at, size)
     if what.kind == MESSAGE:
         return is_clean(part, what.message, limits, depth + 1)
     if what.kind == VALUE:
@@ -219,7 +222,8 @@ cdef inline bint is_clean_number(Part *rest, int kind, const Limits *limits) noe
         if kind == START:
             return limits.earliest_ns <= value <= limits.latest_ns
         return kind != END or value <= limits.latest_ns
-    if not read_varint(rest, &value):
+    rest.at = read_shortest_varint(rest.at, rest.end, &value)
+    if rest.at == NULL:
         return False
     # A larger one would be another when it is written again.
     if kind == BOOL:
@@ -231,61 +235,9 @@ cdef inline bint is_clean_number(Part *rest, int kind, const Limits *limits) noe
     return True
 
 
-cdef inline bint read_varint(Part *rest, uint64_t *value) noexcept nogil:
-    """A number of at most 64 bits in the fewest bytes."""
-    cdef uint64_t byte, read = 0
-    cdef int shift = 0
-    while rest.at < rest.end:
-        byte = rest.at[0]
-        rest.at += 1
-        if shift == 63 and byte > 1:
-            return False
-        read |= (byte & 127) << shift
-        if byte < 128:
-            value[0] = read
-            return byte != 0 or shift == 0
-        shift += 7
-    return False
-
-
 cdef inline bint is_not_zero(Part part) noexcept nogil:
     while part.at < part.end:
         if part.at[0]:
             return True
         part.at += 1
     return False
-
-
-cdef bint is_utf8(Part text) noexcept nogil:
-    """As strictly as protobuf: no surrogates, nothing in more bytes than it needs, nothing above U+10FFFF."""
-    cdef uint64_t eight
-    cdef uint8_t first, second
-    cdef int more, index
-    while text.at < text.end:
-        if text.end - text.at >= 8:
-            memcpy(&eight, text.at, 8)
-            if not eight & <uint64_t> 0x8080808080808080:
-                text.at += 8
-                continue
-        first = text.at[0]
-        text.at += 1
-        if first < 0x80:
-            continue
-        if first < 0xC2 or first > 0xF4:
-            return False
-        more = 1 if first < 0xE0 else 2 if first < 0xF0 else 3
-        if text.end - text.at < more:
-            return False
-        second = text.at[0]
-        if (
-            (first == 0xE0 and second < 0xA0)
-            or (first == 0xED and second > 0x9F)
-            or (first == 0xF0 and second < 0x90)
-            or (first == 0xF4 and second > 0x8F)
-        ):
-            return False
-        for index in range(more):
-            if text.at[index] & 0xC0 != 0x80:
-                return False
-        text.at += more
-    return True

@@ -1,4 +1,5 @@
-# Protobuf's wire format, read from the front and never past an end: whatever reads returns NULL where the bytes lie.
+# Protobuf's wire format, for the scan and for the decoder: read from the front and never past an end. Whatever reads
+# returns NULL where the bytes lie.
 
 from libc.stdint cimport uint8_t, uint32_t, uint64_t
 from libc.string cimport memcpy
@@ -30,6 +31,15 @@ cdef inline Place read_varint(Place at, Place end, uint64_t* number) noexcept no
             return at
         shift += 7
     return NULL
+
+
+cdef inline Place read_shortest_varint(Place at, Place end, uint64_t* number) noexcept nogil:
+    """The same, where it is written in the fewest bytes that hold it."""
+    cdef Place begin = at
+    at = read_varint(at, end, number)
+    if at == NULL or (at[-1] == 0 and at - begin > 1):
+        return NULL
+    return at
 
 
 cdef inline Place read_size(Place at, Place end, size_t* size) noexcept nogil:
