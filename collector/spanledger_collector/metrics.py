@@ -7,18 +7,27 @@ from prometheus_client import Counter, Gauge, Histogram
 
 _SECONDS = (0.005, 0.01, 0.025, 0.05, 0.1, 0.25, 0.5, 1, 2.5, 5, 10, 30, 60)
 
-RECEIVED_SPANS = {
-    "accepted": Counter("spanledger_receiver_accepted_spans", "Spans of which success was told", ["transport"]),
-    "refused": Counter(
-        "spanledger_receiver_refused_spans", "Spans not taken now; their senders were told to try again", ["transport"]
-    ),
-    "failed": Counter("spanledger_receiver_failed_spans", "Spans refused or rejected for good", ["transport"]),
+_ITEMS = {"traces": "spans", "logs": "log_records", "metrics": "metric_points"}
+_FATES = {
+    "accepted": "that are on disk; success was told",
+    "refused": "not taken now; their senders were told to try again",
+    "failed": "refused or rejected for good",
+    "ignored": "that lead to no ledger: success was told, and they were not kept",
 }
+RECEIVED = {
+    signal: {
+        fate: Counter(
+            f"spanledger_receiver_{fate}_{items}", f"{items.replace('_', ' ').capitalize()} {what}", ["transport"]
+        )
+        for fate, what in _FATES.items()
+        # Every span is kept.
+        if (signal, fate) != ("traces", "ignored")
+    }
+    for signal, items in _ITEMS.items()
+}
+"""What became of what a request held, by signal and fate."""
 FAILED_REQUESTS = Counter(
     "spanledger_receiver_failed_requests", "Requests refused before their spans were known, by HTTP status", ["status"]
-)
-IGNORED_REQUESTS = Counter(
-    "spanledger_receiver_ignored_requests", "Requests of signals that carry nothing to the ledger", ["signal"]
 )
 RECEIVE_SECONDS = Histogram(
     "spanledger_receiver_duration_seconds", "From a parsed request to its answer", ["transport"], buckets=_SECONDS

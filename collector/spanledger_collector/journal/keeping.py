@@ -5,16 +5,15 @@ from __future__ import annotations
 from abc import ABC, abstractmethod
 from collections.abc import Callable
 
-from spanledger_collector import metrics
 from spanledger_collector.journal.entry import Request
-from spanledger_collector.receive.submit import ALL_TAKEN, CleanSpans, ExportRequest, Outcome, Received
+from spanledger_collector.receive.submit import ALL_TAKEN, IGNORED, CleanSpans, ExportRequest, Outcome, Received
 
 Wanted = Callable[[ExportRequest], bool]
 """Whether a request leads to the ledger, or goes on to another back end; spans always do, and are not asked of."""
 
 
 class Keeping(ABC):
-    """A ``Submit`` that keeps what is wanted; other requests are taken, counted and ignored."""
+    """A ``Submit`` that keeps what is wanted; other requests are taken and ignored."""
 
     def __init__(self, wanted: Wanted) -> None:
         self._wanted = wanted
@@ -23,9 +22,8 @@ class Keeping(ABC):
         """See ``receive.submit.Submit``."""
         if request.signal == "traces" or self._wanted(request.body):
             await self.keep(Request.of(request))
-        else:
-            metrics.IGNORED_REQUESTS.labels(request.signal).inc()
-        return ALL_TAKEN
+            return ALL_TAKEN
+        return IGNORED
 
     @abstractmethod
     async def keep(self, request: Request) -> None:

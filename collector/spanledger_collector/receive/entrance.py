@@ -22,6 +22,7 @@ from spanledger_collector.receive.errors import (
 )
 from spanledger_collector.receive.otlp_protobuf import parse_protobuf
 from spanledger_collector.receive.screen import Screen
+from spanledger_collector.receive.signals import SIGNALS
 from spanledger_collector.receive.submit import ALL_TAKEN, CleanSpans, Outcome, Received, Signal, Submit
 
 _log = logging.getLogger(__name__)
@@ -32,12 +33,12 @@ _TRANSPORTS: tuple[Transport, ...] = get_args(Transport)
 
 
 class _Metrics:
-    """What is counted of one transport; looking a label up costs more than counting."""
+    """What is counted of one signal over one transport; looking a label up costs more than counting."""
 
-    def __init__(self, transport: Transport) -> None:
-        self.accepted, self.refused, self.failed = (
-            metrics.RECEIVED_SPANS[fate].labels(transport) for fate in ("accepted", "refused", "failed")
-        )
+    def __init__(self, signal: Signal, transport: Transport) -> None:
+        fates = {fate: counter.labels(transport) for fate, counter in metrics.RECEIVED[signal].items()}
+        self.accepted, self.refused, self.failed = fates["accepted"], fates["refused"], fates["failed"]
+        self.ignored = fates.get("ignored", self.accepted)
         self.seconds = metrics.RECEIVE_SECONDS.labels(transport)
 
 
@@ -49,7 +50,9 @@ class Entrance:
         self._submit = submit
         self._access = access or Access()
         self._screen = screen or Screen()
-        self._metrics = {transport: _Metrics(transport) for transport in _TRANSPORTS}
+        self._metrics = {
+            (signal, transport): _Metrics(signal, transport) for signal in SIGNALS for transport in _TRANSPORTS
+        }
 
     def admit(self, authorization: str) -> Grant:
         """What the ``Authorization`` header grants; before the body is looked at.
@@ -74,23 +77,22 @@ class Entrance:
             RetryableError, PermanentError: what ``submit`` raised.
         """
         began_s = time.perf_counter()
-        told = self._metrics[transport]
+        told = self._metrics[received.signal, transport]
         screened = ALL_TAKEN if isinstance(received, CleanSpans) else self._screen.apply(received, grant)
-        spans = received.spans
+        items = received.items
         fate = told.failed
         try:
             outcome = await self._submit.submit(received)
-            fate = told.accepted
+            fate = told.accepted if outcome.kept else told.ignored
         except RetryableError:
             fate = told.refused
             raise
         finally:
-            fate.inc(spans)
+            fate.inc(items)
             told.seconds.observe(time.perf_counter() - began_s)
         if screened is ALL_TAKEN:
             return outcome
-        if received.signal == "traces":
-            told.failed.inc(screened.rejected)
+        told.failed.inc(screened.rejected)
         message = "; ".join(text for text in (screened.message, outcome.message) if text)
         return Outcome(screened.rejected + outcome.rejected, message)
 

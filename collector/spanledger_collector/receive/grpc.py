@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import asyncio
 from collections.abc import Awaitable, Callable
 
 import grpc
@@ -102,16 +103,22 @@ def _bounded(export: _Export, max_request_bytes: int) -> _Export:
 
 def _export(signal: Signal, entrance: Entrance) -> _Export:
     async def export(body: bytes, context: grpc.aio.ServicerContext) -> bytes:
-        try:
-            grant = entrance.admit(_authorization(context))
-            outcome = await entrance.accept(entrance.read(signal, body, grant), grant, "grpc")
-            return protobuf_response_to(signal, outcome)
-        except Exception as error:
-            refusal = refusal_of(error)
-        await context.abort(_STATUS_CODES[refusal.code], refusal.reason, _trailers(refusal))
+        # A client that gives up cancels this call; what it sent goes on, and is counted as what becomes of it.
+        answer = await asyncio.shield(_answer(signal, entrance, body, _authorization(context)))
+        if isinstance(answer, bytes):
+            return answer
+        await context.abort(_STATUS_CODES[answer.code], answer.reason, _trailers(answer))
         raise AssertionError("abort raises")
 
     return export
+
+
+async def _answer(signal: Signal, entrance: Entrance, body: bytes, authorization: str) -> bytes | Refusal:
+    try:
+        grant = entrance.admit(authorization)
+        return protobuf_response_to(signal, await entrance.accept(entrance.read(signal, body, grant), grant, "grpc"))
+    except Exception as error:
+        return refusal_of(error)
 
 
 def _authorization(context: grpc.aio.ServicerContext) -> str:

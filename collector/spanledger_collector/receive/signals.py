@@ -61,7 +61,7 @@ SIGNALS: dict[Signal, SignalType] = {
 
 def protobuf_response_to(signal: Signal, outcome: Outcome) -> bytes:
     """The export response as protobuf."""
-    return b"" if outcome == ALL_TAKEN else response_to(signal, outcome).SerializeToString()
+    return b"" if outcome is ALL_TAKEN else response_to(signal, outcome).SerializeToString()
 
 
 def response_to(signal: Signal, outcome: Outcome) -> ExportResponse:

@@ -29,6 +29,24 @@ class Received:
             return 0
         return sum(len(scope.spans) for resource in self.body.resource_spans for scope in resource.scope_spans)
 
+    @property
+    def items(self) -> int:
+        """How many spans, log records or data points it holds."""
+        match self.body:
+            case ExportLogsServiceRequest():
+                return sum(
+                    len(scope.log_records) for resource in self.body.resource_logs for scope in resource.scope_logs
+                )
+            case ExportMetricsServiceRequest():
+                return sum(
+                    len(getattr(metric, kind).data_points)
+                    for resource in self.body.resource_metrics
+                    for scope in resource.scope_metrics
+                    for metric in scope.metrics
+                    if (kind := metric.WhichOneof("data"))
+                )
+        return self.spans
+
     def to_protobuf(self) -> bytes:
         """The request as protobuf writes it."""
         return self.body.SerializeToString()
@@ -41,6 +59,11 @@ class CleanSpans:
     raw: bytes
     spans: int
     signal: ClassVar[Signal] = "traces"
+
+    @property
+    def items(self) -> int:
+        """Its spans."""
+        return self.spans
 
     @property
     def body(self) -> ExportTraceServiceRequest:
@@ -61,15 +84,19 @@ class CleanSpans:
 class Outcome:
     """What became of a request: how many of its spans (records, points) were ``rejected`` for good, and why.
 
-    ``message`` without rejections is a warning to the sender.
+    ``message`` without rejections is a warning to the sender. What is not ``kept`` leads to no ledger; its sender is
+    told of success.
     """
 
     rejected: int = 0
     message: str = ""
+    kept: bool = True
 
 
 ALL_TAKEN = Outcome()
 """Nothing to tell the sender."""
+IGNORED = Outcome(kept=False)
+"""Nothing to tell it either."""
 
 
 class Submit(Protocol):
@@ -78,7 +105,7 @@ class Submit(Protocol):
     async def submit(self, request: Received | CleanSpans) -> Outcome:
         """Return once what was taken is durable: the sender is told of success right after.
 
-        The call is cancelled when a gRPC client gives up waiting; such a client sends the same again.
+        It goes on where the client gives up waiting; such a client sends the same again.
 
         Raises:
             RetryableError: nothing was taken, the same may succeed later; ``retry_after_s`` on it says when.
