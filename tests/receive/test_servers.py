@@ -1,9 +1,12 @@
 """Starting, stopping and addresses."""
 
 import asyncio
+import logging
 import signal
 import socket
+import ssl
 from collections.abc import Awaitable, Callable, Iterator
+from pathlib import Path
 
 import grpc
 import httpx
@@ -15,7 +18,7 @@ from starlette.requests import Request
 from starlette.responses import PlainTextResponse
 from starlette.routing import Route
 
-from spanledger_collector.config import Address
+from spanledger_collector.config import Address, Certificate
 from spanledger_collector.receive.entrance import Entrance
 from spanledger_collector.receive.errors import AddressUnavailableError
 from spanledger_collector.receive.serve import HttpServer, OtlpServers
@@ -140,8 +143,8 @@ async def test_stop_finishes_the_request_in_flight(export: Callable[[OtlpServers
     assert len(submit.requests) == 1
 
 
-async def test_stop_does_not_wait_for_ever() -> None:
-    """A request that never ends is given up after the grace."""
+async def test_stop_does_not_wait_for_ever(caplog: pytest.LogCaptureFixture) -> None:
+    """A request that never ends is given up after the grace, and the log says so."""
     submit = SlowSubmit()
     servers = make_servers(submit, grace_s=0.1)
     await servers.start()
@@ -153,6 +156,7 @@ async def test_stop_does_not_wait_for_ever() -> None:
         with pytest.raises(httpx.HTTPError):
             (await in_flight).raise_for_status()
     assert submit.requests == []
+    assert "Cancel 1 running task(s)" in caplog.text
 
 
 async def test_any_app_is_served_beside_and_signals_are_left_alone(
@@ -173,3 +177,48 @@ async def test_any_app_is_served_beside_and_signals_are_left_alone(
     assert answer.text == "hello"
     assert "server" not in answer.headers
     assert "GET /" not in caplog.text + "".join(capfd.readouterr())
+
+
+async def test_a_stop_does_not_call_idle_clients_an_error(
+    certificate: tuple[Path, Path], submit: InMemorySubmit, caplog: pytest.LogCaptureFixture
+) -> None:
+    """An exporter that keeps its TLS connection for the next export reads of the end of it only then."""
+    chain, key = certificate
+    shown = Certificate(chain=chain, key=key)
+    server = OtlpServers(
+        Entrance(submit), FREE, FREE, max_request_bytes=1000, max_pending_bytes=2**27, certificate=shown
+    )
+    await server.start()
+
+    def export() -> ssl.SSLSocket:
+        trusting = ssl.create_default_context(cafile=chain)
+        client = socket.create_connection(("127.0.0.1", server.http_port))
+        over_tls = trusting.wrap_socket(client, server_hostname="localhost")
+        over_tls.sendall(
+            b"POST /v1/traces HTTP/1.1\r\ncontent-type: application/x-protobuf\r\ncontent-length: 0\r\n\r\n"
+        )
+        assert over_tls.recv(1000).startswith(b"HTTP/1.1 200 ")
+        return over_tls
+
+    with await asyncio.to_thread(export):
+        await server.stop()
+    assert [record for record in caplog.records if record.levelno >= logging.WARNING] == []
+
+
+async def test_a_stop_does_not_call_a_client_that_never_reads_an_error(caplog: pytest.LogCaptureFixture) -> None:
+    """Who asked for much and reads none of it is cut off, once everybody else has an answer."""
+    answered = asyncio.Event()
+
+    async def much(request: Request) -> PlainTextResponse:
+        answered.set()
+        return PlainTextResponse("much" * 10_000_000)
+
+    server = HttpServer(Starlette(routes=[Route("/", much)]), "127.0.0.1", 0, flag="--api")
+    await server.start()
+    reader, writer = await asyncio.open_connection("127.0.0.1", server.port, limit=1000)
+    writer.write(b"GET / HTTP/1.1\r\nhost: localhost\r\n\r\n")
+    await answered.wait()
+    await server.stop()
+    assert [record for record in caplog.records if record.levelno >= logging.WARNING] == []
+    assert len(await reader.read()) < 40_000_000
+    writer.close()

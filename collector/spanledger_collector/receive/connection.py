@@ -121,7 +121,7 @@ class Connection(asyncio.Protocol):
 
     def connection_made(self, transport: asyncio.BaseTransport) -> None:
         """A client is there."""
-        self._transport: asyncio.Transport = transport  # type: ignore[assignment]
+        self.transport: asyncio.Transport = transport  # type: ignore[assignment]  # the name that uvicorn gives it
         self._connections.add(self)
         self._heard_at_s = self._loop.time()
         self._timer = self._loop.call_later(self._idle_timeout_s, self._close_if_idle)
@@ -160,7 +160,7 @@ class Connection(asyncio.Protocol):
     def pause_writing(self) -> None:
         """The client does not read its answers: it gets no more of them."""
         self._stuck = True
-        self._transport.pause_reading()
+        self.transport.pause_reading()
 
     def resume_writing(self) -> None:
         """It reads again."""
@@ -171,7 +171,7 @@ class Connection(asyncio.Protocol):
         """Take no more requests, answer the one in hand, and close."""
         self._ending = True
         if not self._busy:
-            self._transport.close()
+            self.transport.close()
 
     # What the parser calls, in this order.
 
@@ -202,7 +202,7 @@ class Connection(asyncio.Protocol):
             # Who still writes a body may wait for this before it does, or may read it before it has.
             self._take_turn(self._takes, b"")
         elif self._headers.get(b"expect", b"").lower() == b"100-continue" and not self._busy:
-            self._transport.write(_CONTINUE)
+            self.transport.write(_CONTINUE)
 
     def on_body(self, part: bytes) -> None:
         """A piece of the body: what is a little too large is read to its end before it is refused."""
@@ -248,22 +248,22 @@ class Connection(asyncio.Protocol):
         """The answer to what is no HTTP; after it nothing can be understood any more."""
         if self._busy:
             self._ending = True
-            self._transport.pause_reading()
+            self.transport.pause_reading()
             return
         answer = Answer(400, "text/plain; charset=utf-8", b"This is no HTTP/1.1 request.")
-        self._transport.write(answer.encode(self._default_headers(), with_body=True, closes=True))
-        self._transport.close()
+        self.transport.write(answer.encode(self._default_headers(), with_body=True, closes=True))
+        self.transport.close()
 
     def _take_turn(self, takes: TakesBody | Answer, body: bytes) -> None:
         keeps = self._parser.should_keep_alive() and self._parser.get_http_version() != "1.0"
         self._waiting.append((takes, body, self._head, keeps))
         if self._busy:
-            self._transport.pause_reading()
+            self.transport.pause_reading()
         else:
             self._answer_waiting()
 
     def _answer_waiting(self) -> None:
-        while self._waiting and not self._busy and not self._transport.is_closing():
+        while self._waiting and not self._busy and not self.transport.is_closing():
             takes, body, head, keeps = self._waiting.popleft()
             if isinstance(takes, Answer):
                 self._write(takes, head, keeps)
@@ -278,7 +278,7 @@ class Connection(asyncio.Protocol):
         try:
             answer = await takes(body)
         except BaseException:
-            self._transport.close()
+            self.transport.close()
             raise
         finally:
             self._handler.room.give_back(len(body))
@@ -289,23 +289,23 @@ class Connection(asyncio.Protocol):
             self._read_on()
 
     def _write(self, answer: Answer, head: Head, keeps: bool) -> None:
-        if self._transport.is_closing():
+        if self.transport.is_closing():
             return
         closes = self._ending or not keeps
         with_body = head.method != b"HEAD"
-        self._transport.write(answer.encode(self._default_headers(), with_body=with_body, closes=closes))
+        self.transport.write(answer.encode(self._default_headers(), with_body=with_body, closes=closes))
         self._heard_at_s = self._loop.time()
         if closes:
-            self._transport.close()
+            self.transport.close()
 
     def _read_on(self) -> None:
-        if not self._waiting and not self._stuck and not self._ending and not self._transport.is_closing():
-            self._transport.resume_reading()
+        if not self._waiting and not self._stuck and not self._ending and not self.transport.is_closing():
+            self.transport.resume_reading()
 
     def _close_if_idle(self) -> None:
         left_s = self._heard_at_s + self._idle_timeout_s - self._loop.time()
         if left_s <= 0 and not self._busy:
-            self._transport.close()
+            self.transport.close()
         else:
             self._timer = self._loop.call_later(max(left_s, 1.0), self._close_if_idle)
 

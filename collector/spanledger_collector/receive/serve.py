@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import contextlib
+import math
 import socket
 from collections.abc import Iterator
 from functools import partial
@@ -21,6 +22,8 @@ from spanledger_collector.receive.http import OtlpHandler
 
 # Longer than the minute at which SDKs send metrics, so that connections live from one export to the next.
 _KEEP_ALIVE_S = 75
+_FAREWELL_S = 1.0
+"""What clients get to read the last answer and close, when a server stops."""
 
 
 class HttpServer:
@@ -111,6 +114,23 @@ class _EmbeddedServer(uvicorn.Server):
     async def startup(self, sockets: list[socket.socket] | None = None) -> None:
         await super().startup(sockets)
         self.accepting.set()
+
+    async def shutdown(self, sockets: list[socket.socket] | None = None) -> None:
+        cutting = asyncio.create_task(self._cut_off_who_stays())
+        await super().shutdown(sockets)
+        cutting.cancel()
+
+    async def _cut_off_who_stays(self) -> None:
+        """End the connections that are left once everybody has an answer.
+
+        One is not closed before its client has read all, over TLS not before the client has closed it, too. uvicorn
+        would wait for such clients until the grace is over, and call that an error.
+        """
+        while tasks := set(self.server_state.tasks):
+            await asyncio.wait(tasks)
+        await asyncio.sleep(min(_FAREWELL_S, (self.config.timeout_graceful_shutdown or math.inf) / 2))
+        for connection in list(self.server_state.connections):
+            connection.transport.abort()
 
 
 class OtlpServers:
