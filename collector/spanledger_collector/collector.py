@@ -23,7 +23,7 @@ from spanledger_collector.export.migrate import migrate
 from spanledger_collector.export.retention import apply_retention
 from spanledger_collector.export.roll_up import RollUps
 from spanledger_collector.export.seen import SeenKeys
-from spanledger_collector.export.status import status_of
+from spanledger_collector.export.status import status_of, unknown_status
 from spanledger_collector.export.store import Store, open_embedded, open_server, sync_inserts
 from spanledger_collector.forward import Stage, Staging, forwarding_of, goes_on
 from spanledger_collector.journal import (
@@ -37,8 +37,8 @@ from spanledger_collector.journal import (
     OutgoingBounds,
     ReadYourWrites,
     Request,
-    lag_s,
     show_depth,
+    told,
 )
 from spanledger_collector.pipeline import LedgerRequest, Pipeline, leads_to_ledger
 from spanledger_collector.price.desk import PriceDesk
@@ -90,10 +90,11 @@ def open_store(settings: Settings) -> Iterator[Store]:
 
 
 @contextmanager
-def open_store_or_find_holder(settings: Settings) -> Iterator[Store | Holder]:
+def open_store_or_find_holder(settings: Settings, *, leftovers: bool = True) -> Iterator[Store | Holder]:
     """For the commands: the store, or, where a running collector holds the data directory, where that one answers.
 
-    One that writes to another ClickHouse server than the settings name is no answer.
+    One that writes to another ClickHouse server than the settings name is no answer. The embedded store is given the
+    ``leftovers`` of a collector that was killed first.
 
     Raises:
         DataDirectoryHeldError: another process holds the directory and answers nowhere.
@@ -107,7 +108,7 @@ def open_store_or_find_holder(settings: Settings) -> Iterator[Store | Holder]:
         found: Store | Holder
         try:
             found = stack.enter_context(open_store(settings))
-            if not settings.clickhouse:
+            if leftovers and not settings.clickhouse:
                 process_leftovers(settings, found)
         except DataDirectoryHeldError:
             holder = DataDirectory(settings.data).holder()
@@ -273,16 +274,14 @@ class Collector:
 
     def status(self) -> dict[str, Any]:
         """What ``/api/status`` answers: ``export.status.status_of``, and what waits for the store, the target or us."""
-        depth = self._journal.depth
-        waits = {
-            "requests": depth.entries,
-            "spans": depth.spans,
-            "bytes": depth.size_bytes,
-            "lag_s": lag_s(self._journal),
+        # A server that hangs would be waited for, and nothing be told of what waits for it meanwhile.
+        said = self._store_probe() if self._settings.clickhouse else "ok"
+        return {
+            **(status_of(self._store) if said == "ok" else unknown_status(f"the ClickHouse server is {said}")),
+            "journal": told(self._journal.depth),
+            "forward": self._forwarding.status() if self._forwarding else None,
+            "dead_letters": dead_letters_of(self._settings).count,
         }
-        forward = self._forwarding.status() if self._forwarding else None
-        dead_letters = dead_letters_of(self._settings).count
-        return {**status_of(self._store), "journal": waits, "forward": forward, "dead_letters": dead_letters}
 
     async def start(self) -> None:
         """Start what answers before what takes in.

@@ -5,6 +5,7 @@ Each test ends with the same comparison: the ledger is that of one undisturbed i
 
 from __future__ import annotations
 
+import json
 import os
 import random
 import sqlite3
@@ -245,7 +246,10 @@ def test_requests_that_wait_for_the_store_are_not_kept_in_memory(serve: Start, t
 def test_what_can_never_be_decoded_is_a_dead_letter_and_the_rest_is_stored(
     serve: Start, clean: Callable[[int], Rows], tmp_path: Path
 ) -> None:
-    """Bytes that a fault put into the journal are kept with the reason, counted, and told by metrics and status."""
+    """Bytes that a fault put into the journal are kept with the reason, counted, and told by metrics and status.
+
+    Status tells of what a killed collector left, too, and leaves it for the next start.
+    """
     data = tmp_path / "data"
     data.mkdir()
     (data / "refuse").touch()
@@ -253,6 +257,9 @@ def test_what_can_never_be_decoded_is_a_dead_letter_and_the_rest_is_stored(
     serving = serve(data, program=HINDERED)
     assert {post(serving.http, body).status_code for body in bodies} == {200}
     _kill(serving)
+    for _ in range(2):
+        state = json.loads(run("status", "--format", "json", "--data", data).stdout)
+        assert (state["collector"], state["journal"]["requests"]) == (None, len(bodies))
     with closing(sqlite3.connect(data / "journal.db")) as journal, journal:
         journal.execute("INSERT INTO entry VALUES (0, ?, 'traces', 7, ?)", (time.time_ns() // 10**6, b"\xffsecret"))
     (data / "refuse").unlink()

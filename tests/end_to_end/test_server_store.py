@@ -9,6 +9,7 @@ import sys
 import time
 from collections.abc import Callable, Iterator
 from pathlib import Path
+from unittest.mock import ANY
 
 import httpx
 import pytest
@@ -97,7 +98,37 @@ def test_commands_ask_the_collector_that_writes_to_the_server(
     elsewhere = f"{store_server.url}_2"
     assert run("query", "calls", "--format", "jsonl", "--data", serving.data, "--clickhouse", elsewhere).stdout == b""
     assert serving.stop() == 0
-    assert json.loads(run("status", "--format", "json", *where).stdout)["journal"] is None
+    status = json.loads(run("status", "--format", "json", *where).stdout)
+    assert (status["collector"], status["journal"]["requests"], status["store"]) == (None, 0, "ok")
+
+
+def test_status_tells_what_waits_whoever_is_down(
+    serve: Callable[..., Serving], store_server: StoreServer, tmp_path: Path
+) -> None:
+    """With the server gone, and then the collector killed, what was acknowledged is seen to be in the journal."""
+    body = requests_of(traces=1)[0]
+    serving = serve(extra=("--clickhouse", store_server.url), batch_wait_ms="1")
+    where = ("--data", serving.data, "--clickhouse", store_server.url)
+    store_server.kill()
+    assert post(serving.http, body).status_code == 200
+    for collector in (serving.api, None):
+        told = run("status", "--format", "json", *where)
+        status = json.loads(told.stdout)
+        assert told.returncode == 1
+        assert (status["collector"], status["tables"]) == (collector, [])
+        assert status["store"] != "ok"
+        assert (status["journal"]["requests"], status["journal"]["spans"] > 0) == (1, True)
+        serving.process.kill()
+        serving.process.wait()
+    shown = run("status", *where).stdout.decode()
+    assert f"collector    none runs on {serving.data}" in shown
+    assert "journal      1 requests, " in shown
+    store_server.start()
+    assert json.loads(run("status", "--format", "json", *where).stdout)["journal"] == {
+        **status["journal"],
+        "lag_s": ANY,
+    }
+    assert run("status", "--data", tmp_path / "nothing", *where[2:]).returncode == 0
 
 
 def test_a_server_that_hangs_does_not_keep_a_stop_waiting(

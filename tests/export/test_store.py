@@ -123,7 +123,7 @@ def _find_no_space(*_: object) -> None:
 
 def test_nobody_else_looks_into_a_new_data_directory(tmp_path: Path) -> None:
     """Spans, prompts where they are recorded, and the ledger are for the collector's user, whatever the umask."""
-    command = [sys.executable, "-m", "spanledger_collector", "status", "--data", str(tmp_path / "data")]
+    command = [sys.executable, "-m", "spanledger_collector", "migrate", "--data", str(tmp_path / "data")]
     subprocess.run(command, check=True, capture_output=True, umask=0o022)
     for folder in (tmp_path / "data", DataDirectory(tmp_path / "data").store_path):
         assert stat.S_IMODE(folder.stat().st_mode) == 0o700

@@ -128,8 +128,8 @@ def test_status_is_plain_when_piped(data: Path) -> None:
     assert ["calls", f"{len(CALLS)}"] in [row.split()[:2] for row in rows]
 
 
-@pytest.mark.parametrize("question", [("query", "waste"), ("explain", "T-1"), ("sql", "SELECT 1")])
-def test_a_misspelt_directory_is_no_empty_ledger(tmp_path: Path, question: tuple[str, str]) -> None:
+@pytest.mark.parametrize("question", [("query", "waste"), ("explain", "T-1"), ("sql", "SELECT 1"), ("status",)])
+def test_a_misspelt_directory_is_no_empty_ledger(tmp_path: Path, question: tuple[str, ...]) -> None:
     """Where there is no data directory there is no answer, and none is made."""
     with pytest.raises(BadParameterError, match=r"there is no ledger in .*misspelt; `spanledger serve`"):
         run(tmp_path / "misspelt", *question)

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from typing import Any
 
+from spanledger_collector.errors import StoreUnavailableError
 from spanledger_collector.query.ports import Store
 
 _TABLES = """
@@ -24,14 +25,24 @@ WHERE is_deleted = 0
 """
 
 
+def unknown_status(why: str) -> dict[str, Any]:
+    """What ``status_of`` says of a store that does not answer."""
+    return {"store": why, "tables": [], "oldest_call": None, "newest_call": None}
+
+
 def status_of(store: Store) -> dict[str, Any]:
-    """``{"tables": [{"table", "rows", "bytes", "parts"}], "oldest_call", "newest_call"}``; no calls: ``None``.
+    """``{"store", "tables": [{"table", "rows", "bytes", "parts"}], "oldest_call", "newest_call"}``.
 
-    Rows are those on disk, replaced ones that no merge has removed yet among them; times are ISO 8601 in UTC.
-
-    Raises:
-        StoreUnavailableError: the store did not answer.
+    ``store`` is ``ok``, or why it did not answer, and then nothing is known of the rest. Rows are those on disk,
+    replaced ones that no merge has removed yet among them; times are ISO 8601 in UTC, ``None`` without calls.
     """
+    try:
+        return {"store": "ok", **_asked(store)}
+    except StoreUnavailableError as error:
+        return unknown_status(str(error))
+
+
+def _asked(store: Store) -> dict[str, Any]:
     tables = [
         {"table": name, "rows": int(rows), "bytes": int(size), "parts": int(parts)}
         for name, rows, size, parts in store.query(_TABLES, {}).rows

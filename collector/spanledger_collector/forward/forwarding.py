@@ -14,7 +14,7 @@ from spanledger_collector.forward.loops import check_leads_elsewhere
 from spanledger_collector.forward.sender import Sender
 from spanledger_collector.forward.staging import Staging
 from spanledger_collector.forward.target import target_of
-from spanledger_collector.journal import Entry, Journal
+from spanledger_collector.journal import Entry, Journal, told
 from spanledger_collector.merge import Settlement
 from spanledger_collector.model import Fact
 from spanledger_collector.receive.redact import Redaction
@@ -68,9 +68,8 @@ class Forwarding:
         self._sender.stop(drain_s)
 
     def status(self) -> dict[str, Any]:
-        """``{"requests", "bytes", "lag_s"}`` of what waits for the target."""
-        depth = self._outbox.depth
-        return {"requests": depth.entries, "bytes": depth.size_bytes, "lag_s": depth.lag_s(time.time())}
+        """What waits for the target, as ``journal.depth.told`` tells it."""
+        return told(self._outbox.depth)
 
 
 def forwarding_of(journal: Journal, settings: Forward, redaction: Redaction) -> Forwarding | None:

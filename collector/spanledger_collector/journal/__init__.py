@@ -4,9 +4,10 @@
 order, ``DeadLetters`` where a request goes that can never be processed.
 """
 
+from spanledger_collector.journal.at_rest import waiting_in
 from spanledger_collector.journal.consumer import BatchLimits, Consumer
 from spanledger_collector.journal.dead_letters import DeadLetters
-from spanledger_collector.journal.depth import lag_s, show_depth
+from spanledger_collector.journal.depth import show_depth, told
 from spanledger_collector.journal.entry import Depth, Entry, Request
 from spanledger_collector.journal.file import Bounds, Journal
 from spanledger_collector.journal.intake import Intake
@@ -27,6 +28,7 @@ __all__ = [
     "OutgoingBounds",
     "ReadYourWrites",
     "Request",
-    "lag_s",
     "show_depth",
+    "told",
+    "waiting_in",
 ]

@@ -1,10 +1,12 @@
-"""What waits in the journal, for Prometheus."""
+"""What waits in the journal, for Prometheus and for `spanledger status`."""
 
 from __future__ import annotations
 
 import time
+from typing import Any
 
 from spanledger_collector import metrics
+from spanledger_collector.journal.entry import Depth
 from spanledger_collector.journal.file import Journal
 
 
@@ -13,9 +15,14 @@ def show_depth(journal: Journal) -> None:
     metrics.JOURNAL_REQUESTS.set_function(lambda: journal.depth.entries)
     metrics.JOURNAL_SPANS.set_function(lambda: journal.depth.spans)
     metrics.JOURNAL_BYTES.set_function(lambda: journal.depth.size_bytes)
-    metrics.JOURNAL_LAG_SECONDS.set_function(lambda: lag_s(journal))
+    metrics.JOURNAL_LAG_SECONDS.set_function(lambda: journal.depth.lag_s(time.time()))
 
 
-def lag_s(journal: Journal) -> float:
-    """The age of the oldest request that waits, in seconds; 0 where none does."""
-    return journal.depth.lag_s(time.time())
+def told(depth: Depth) -> dict[str, Any]:
+    """``{"requests", "spans", "bytes", "lag_s"}`` of what waits; the last is the age of the oldest, in seconds."""
+    return {
+        "requests": depth.entries,
+        "spans": depth.spans,
+        "bytes": depth.size_bytes,
+        "lag_s": depth.lag_s(time.time()),
+    }

@@ -24,6 +24,8 @@ from spanledger_collector.receive.errors import QueueFullError
 
 _PAGE_BYTES = 32 * 1024
 """A request of a hundred spans is two pages; with the usual 4 KiB writing took four times as long."""
+_LOOKED_INTO_S = 1.0
+"""How long a start waits for `spanledger status` to have looked into the file."""
 _CHECKPOINT_BYTES = 16 * 1024 * 1024
 _FULL_RETRY_AFTER_S = 5.0
 _FULL_FOR_S = 10.0
@@ -79,7 +81,9 @@ class Journal:
             path.parent.mkdir(mode=0o700, parents=True, exist_ok=True)
             # It holds what the spans hold: for nobody else's eyes.
             path.touch(mode=0o600)
-            self._database = sqlite3.connect(path, timeout=0, isolation_level=None, check_same_thread=False)
+            self._database = sqlite3.connect(
+                path, timeout=_LOOKED_INTO_S, isolation_level=None, check_same_thread=False
+            )
         except (OSError, sqlite3.Error) as error:
             raise PermanentError(
                 f"the journal {path} cannot be opened ({error}); name another directory with --data"
@@ -291,6 +295,13 @@ def _code(error: sqlite3.Error) -> int:
 
 def _full(reason: str) -> QueueFullError:
     return QueueFullError(f"{reason}; send the same again later", _FULL_RETRY_AFTER_S)
+
+
+def reading_failed(path: Path, error: sqlite3.Error) -> PermanentError:
+    """Why a journal cannot be looked into: another process has it, it is damaged, or what SQLite says."""
+    if _code(error) in (*_HELD, *_DAMAGED):
+        return _opening_failed(path, error)
+    return PermanentError(f"the journal {path} cannot be read ({error})")
 
 
 def _opening_failed(path: Path, error: sqlite3.Error | None = None) -> PermanentError:

@@ -80,7 +80,7 @@ class ApiStatus(_Api):
     """The state of the collector and its store."""
 
     def status(self) -> dict[str, Any]:
-        """What ``GET /api/status`` answers: ``export.status.status_of``, and ``journal``."""
+        """What ``GET /api/status`` answers: ``export.status.status_of``, and what waits."""
         return dict(self._open(f"{self._url}/api/status"))
 
 
