@@ -1,5 +1,7 @@
 """Settings that cannot be meant end the start, and say which they are."""
 
+from pathlib import Path
+
 import pytest
 
 from spanledger_collector.config import ConfigError, Settings, load_settings, unknown_variables
@@ -25,6 +27,33 @@ def test_reasons_of_our_own_are_told_as_they_are() -> None:
     """Without the words of the library that checks them."""
     with pytest.raises(ConfigError, match=r"^settings: cluster names a cluster of"):
         load_settings(cluster="c")
+
+
+@pytest.mark.parametrize(
+    ("text", "complaint"),
+    [
+        ("- a\n- b", "is no map of settings"),
+        ("data", "is no map of settings"),
+        ("1: 2", "is no map of settings"),
+        ("data: [", "is not YAML"),
+        ("data: \xe9", "cannot be read"),
+        ("bogus: 1", r"setting 'bogus': there is no such setting \(.*SPANLEDGER_BOGUS or .*settings.yaml\)"),
+        ("limits: {max_events: -1}", r"setting 'limits.max_events': .*SPANLEDGER_LIMITS__MAX_EVENTS "),
+        ("redaction: [{name: a, action: burn}]", r"setting 'redaction.0.action': .*SPANLEDGER_REDACTION "),
+    ],
+)
+def test_a_file_that_cannot_be_meant_is_told_with_its_name(
+    text: str, complaint: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Whatever stands in it, the error says what to look at; of variables it names one that exists."""
+    file = tmp_path / "settings.yaml"
+    file.write_bytes(text.encode("latin-1"))
+    monkeypatch.setenv("SPANLEDGER_CONFIG", str(file))
+    with pytest.raises(ConfigError, match=complaint) as caught:
+        load_settings()
+    assert "settings.yaml" in str(caught.value)
+    file.write_text("")
+    assert load_settings() == Settings()
 
 
 def test_a_variable_that_names_no_setting_is_found() -> None:

@@ -12,6 +12,7 @@ import ssl
 from collections.abc import Iterable
 from dataclasses import dataclass
 from ipaddress import ip_address
+from itertools import takewhile
 from pathlib import Path
 from typing import Any, Literal
 from urllib.parse import urlsplit
@@ -339,6 +340,8 @@ def load_settings(config_file: str | None = None, **flags: Any) -> Settings:
     named = os.environ.get("SPANLEDGER_CONFIG")
     if named and not Path(named).is_file():
         raise ConfigError(f"the configuration file {named} does not exist (--config or SPANLEDGER_CONFIG)")
+    if named:
+        _check_is_map(named)
     try:
         return Settings(**{name: value for name, value in flags.items() if value is not None})
     except ValidationError as error:
@@ -347,12 +350,25 @@ def load_settings(config_file: str | None = None, **flags: Any) -> Settings:
         reason = first["msg"].removeprefix("Value error, ")
         if not setting:
             raise ConfigError(f"settings: {reason}") from None
+        if first["type"] == "extra_forbidden":
+            reason = "there is no such setting"
+        # What is in a list has no variable of its own: the whole list is one.
+        names = takewhile(lambda part: isinstance(part, str), first["loc"])
+        variable = f"SPANLEDGER_{'__'.join(map(str, names)).upper()}"
         raise ConfigError(
-            f"setting {setting!r}: {reason} "
-            f"(from a flag, SPANLEDGER_{setting.upper()} or {named or 'a configuration file'})"
+            f"setting {setting!r}: {reason} (from a flag, {variable} or {named or 'a configuration file'})"
         ) from None
     except SettingsError as error:
         # It names the setting and the source, and nothing of the value.
         raise ConfigError(f"settings: {error} (a map or a list is written as JSON there)") from None
+
+
+def _check_is_map(named: str) -> None:
+    try:
+        content = yaml.safe_load(Path(named).read_text("utf-8"))
+    except (OSError, UnicodeDecodeError) as error:
+        raise ConfigError(f"the configuration file {named} cannot be read: {error}") from None
     except yaml.YAMLError as error:
         raise ConfigError(f"the configuration file {named} is not YAML: {error}") from None
+    if content is not None and not (isinstance(content, dict) and all(isinstance(key, str) for key in content)):
+        raise ConfigError(f"the configuration file {named} is no map of settings, such as `data: /var/lib/spanledger`")

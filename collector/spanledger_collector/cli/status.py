@@ -58,10 +58,9 @@ def _show(state: Mapping[str, Any], settings: Settings) -> None:
         click.echo(f"journal      {why}")
     for name, target in (("journal", "the store"), ("forward", "the target")):
         if waits := state[name]:
-            click.echo(
-                f"{name:12} {waits['requests']:,} requests, {waits['spans']:,} spans, {waits['bytes']:,} bytes "
-                f"wait for {target}; the oldest for {waits['lag_s']:.1f} s"
-            )
+            sizes = ", ".join(f"{waits[size]:,} {size}" for size in ("requests", "spans", "bytes"))
+            much = f"{sizes} wait for {target}; the oldest for {waits['lag_s']:.1f} s"
+            click.echo(f"{name:12} {much if waits['requests'] else f'nothing waits for {target}'}")
 
 
 def _show_store(state: Mapping[str, Any]) -> None:
