@@ -65,7 +65,9 @@ async def test_a_full_journal_refuses_and_takes_again_when_there_is_room(open_jo
     with pytest.raises(QueueFullError):
         await intake.submit(received("x" * 500))
     assert len(everything(journal)) == 1
+    assert not intake.has_room
     journal.remove(everything(journal))
+    assert intake.has_room
     assert await intake.submit(received("x" * 500)) == Outcome()
     assert not intake.has_room
     await intake.stop()

@@ -111,7 +111,10 @@ class Journal:
         """
         depth = self._depth
         if depth.entries and depth.size_bytes + more_bytes > self._bounds.max_bytes:
-            raise _full(f"{depth.size_bytes} bytes wait for the store, the most allowed (journal_max_bytes)")
+            raise _full(
+                f"{depth.size_bytes} bytes wait for the store, and {more_bytes} more would be over the "
+                f"{self._bounds.max_bytes} allowed (journal_max_bytes)"
+            )
         if depth.oldest_at_ms is not None:
             age_s = self._now_s() - depth.oldest_at_ms / 1000
             if age_s > self._bounds.max_age_s:

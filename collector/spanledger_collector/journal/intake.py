@@ -46,6 +46,7 @@ class Intake(Keeping):
         self._max_pending_bytes = max_pending_bytes
         self._pending: list[_Pending] = []
         self._pending_bytes = 0
+        self._refused_bytes = 0
         self._groups: queue.SimpleQueue[list[_Pending] | None] = queue.SimpleQueue()
         self._thread: threading.Thread | None = None
         self._is_writing = False
@@ -70,9 +71,12 @@ class Intake(Keeping):
 
     @property
     def has_room(self) -> bool:
-        """Whether a request that comes now would be taken, as far as the bounds of the journal go."""
+        """Whether a request that comes now would be taken, as far as the bounds of the journal go.
+
+        Where one was refused, it is one of that size: what is as full as it gets would else seem to have room.
+        """
         try:
-            self._journal.check_room(self._pending_bytes)
+            self._journal.check_room(self._pending_bytes + self._refused_bytes)
         except RetryableError:
             return False
         return True
@@ -99,7 +103,13 @@ class Intake(Keeping):
         pending_bytes = self._pending_bytes + size_bytes
         if self._pending_bytes and pending_bytes > self._max_pending_bytes:
             raise QueueFullError("the disk does not keep up (max_pending_bytes); send the same again later")
-        self._journal.check_room(pending_bytes)
+        try:
+            self._journal.check_room(pending_bytes)
+        except QueueFullError:
+            self._refused_bytes = size_bytes
+            raise
+        if size_bytes >= self._refused_bytes:
+            self._refused_bytes = 0
 
     def _hand_over(self) -> None:
         group, self._pending = self._pending, []
