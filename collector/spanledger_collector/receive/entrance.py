@@ -17,9 +17,11 @@ from spanledger_collector.receive.errors import (
     QueueFullError,
     TooDeepError,
     TooLargeError,
+    TooManyItemsError,
     UnsupportedMediaError,
     retry_after_s,
 )
+from spanledger_collector.receive.item_count import check_item_count
 from spanledger_collector.receive.otlp_protobuf import parse_protobuf
 from spanledger_collector.receive.screen import Screen
 from spanledger_collector.receive.signals import SIGNALS
@@ -29,6 +31,7 @@ _log = logging.getLogger(__name__)
 
 
 Transport = Literal["grpc", "http"]
+_BYTES_OF_A_LARGE_SPAN = 4096
 _TRANSPORTS: tuple[Transport, ...] = get_args(Transport)
 
 
@@ -66,9 +69,15 @@ class Entrance:
         """A request in protobuf; it is parsed only where something may have to be done to it.
 
         Raises:
-            BadInputError: it is none of this signal.
+            BadInputError: it is none of this signal, or of more items than it can hold.
         """
-        return self._screen.clean(signal, body, grant) or Received(signal, parse_protobuf(signal, body), len(body))
+        clean = self._screen.clean(signal, body, grant)
+        # Of many spans the scan has seen that there is something in them.
+        if clean is None or len(body) > _BYTES_OF_A_LARGE_SPAN * clean.spans:
+            check_item_count(body)
+        if clean is not None:
+            return clean
+        return Received(signal, parse_protobuf(signal, body), len(body))
 
     async def accept(self, received: Received | CleanSpans, grant: Grant, transport: Transport) -> Outcome:
         """Screen a request and submit what is left of it; both outcomes are told in one.
@@ -127,6 +136,8 @@ def refusal_of(error: Exception) -> Refusal:
     match error:
         case TooLargeError():
             metrics.LIMITS_HIT.labels("request_bytes").inc()
+        case TooManyItemsError():
+            metrics.LIMITS_HIT.labels("item_count").inc()
         case TooDeepError():
             metrics.LIMITS_HIT.labels("nesting").inc()
     return refusal

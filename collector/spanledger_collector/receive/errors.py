@@ -8,6 +8,7 @@
     ├── AddressUnavailableError     host and port cannot be listened on
     └── BadInputError
         ├── TooLargeError           over the limit, before or after decompression
+        ├── TooManyItemsError       more spans than its bytes can hold
         ├── TooDeepError            values nested deeper than protobuf reads
         └── UnsupportedMediaError   a content type or encoding that no entrance reads
 """
@@ -36,6 +37,13 @@ class TooLargeError(BadInputError):
 
     def __init__(self, max_bytes: int) -> None:
         super().__init__(f"a request larger than the limit of {max_bytes} bytes; smaller batches pass")
+
+
+class TooManyItemsError(BadInputError):
+    """A request of items with nothing in them."""
+
+    def __init__(self, size_bytes: int, most: int) -> None:
+        super().__init__(f"more than {most} spans, records or metrics in {size_bytes} bytes: most have nothing in them")
 
 
 class TooDeepError(BadInputError):

@@ -21,6 +21,7 @@ from google.protobuf.message import Message
 
 from spanledger_collector.errors import BadInputError
 from spanledger_collector.receive.errors import TooDeepError
+from spanledger_collector.receive.item_count import check_json_item_count
 from spanledger_collector.receive.json_values import MisfitError, kind_of, scalar_reader, scalar_writer
 from spanledger_collector.receive.signals import SIGNALS
 from spanledger_collector.receive.submit import ExportRequest, Signal
@@ -42,6 +43,7 @@ def parse_json(signal: Signal, body: bytes) -> ExportRequest:
             f"the JSON is no {signal_type.request.DESCRIPTOR.name}: "
             f"there is no {signal_type.resources_json} at its top level"
         )
+    check_json_item_count(len(body), document)
     return request_from(signal, document)
 
 

@@ -17,13 +17,16 @@ def split_invalid_spans(request: ExportTraceServiceRequest) -> tuple[int, str]:
     rejected, reason = 0, ""
     for r, resource_spans in enumerate(request.resource_spans):
         for s, scope_spans in enumerate(resource_spans.scope_spans):
-            faults = [_fault(span) for span in scope_spans.spans]
-            if not any(faults):
+            valid = []
+            for index, span in enumerate(scope_spans.spans):
+                fault = _fault(span)
+                if not fault:
+                    valid.append(span)
+                else:
+                    reason = reason or f"{fault} in resourceSpans[{r}].scopeSpans[{s}].spans[{index}]"
+            if len(valid) == len(scope_spans.spans):
                 continue
-            first = next(index for index, fault in enumerate(faults) if fault)
-            reason = reason or f"{faults[first]} in resourceSpans[{r}].scopeSpans[{s}].spans[{first}]"
-            valid = [span for span, fault in zip(scope_spans.spans, faults, strict=True) if not fault]
-            rejected += len(faults) - len(valid)
+            rejected += len(scope_spans.spans) - len(valid)
             del scope_spans.spans[:]
             scope_spans.spans.extend(valid)
     return rejected, f"spans with invalid ids: {reason}" if rejected else ""
