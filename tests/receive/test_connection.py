@@ -50,9 +50,13 @@ class Echo:
 class Client:
     """A client's end of a connection."""
 
-    def __init__(self, reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
+    def __init__(
+        self, reader: asyncio.StreamReader, writer: asyncio.StreamWriter, connections: set[Connection]
+    ) -> None:
         self.reader = reader
         self.writer = writer
+        self.connections = connections
+        """The other end."""
 
     async def answer(self) -> tuple[int, dict[str, str], bytes]:
         """Status, headers and body of the next answer."""
@@ -90,8 +94,8 @@ async def connect(handler: Echo) -> AsyncIterator[Callable[..., Awaitable[Client
             lambda: Connection(handler, connections, tasks, lambda: date, idle_timeout_s), "127.0.0.1", 0
         )
         servers.append(server)
-        client = Client(*await asyncio.open_connection("127.0.0.1", server.sockets[0].getsockname()[1]))
-        client.connections = connections  # type: ignore[attr-defined]
+        streams = await asyncio.open_connection("127.0.0.1", server.sockets[0].getsockname()[1])
+        client = Client(*streams, connections)
         clients.append(client)
         return client
 
@@ -184,6 +188,21 @@ async def test_bodies_under_way_are_bounded_together(connect: Connect, handler: 
         assert (await other.answer())[0] == 200
     assert handler.room.take(MAX_HELD_BYTES)
     assert not handler.room.take(1)
+    assert handler.room.take(1, MAX_HELD_BYTES)
+
+
+async def test_a_body_in_small_pieces_takes_no_more_than_its_bytes(connect: Connect, handler: Echo) -> None:
+    """Chunks of a byte or two are one body, and two objects while it comes."""
+    client = await connect()
+    pieces = [b"%d" % number for number in range(90)] + [b"x" * 500, b"end"]
+    chunks = [b"%x\r\n%b\r\n" % (len(piece), piece) for piece in pieces]
+    client.writer.write(b"POST / HTTP/1.1\r\ntransfer-encoding: chunked\r\n\r\n" + b"".join(chunks[:-1]))
+    await asyncio.sleep(0.05)
+    (connection,) = client.connections
+    assert list(map(bytes, connection._parts)) == [b"0", b"".join(pieces[1:-1])]
+    client.writer.write(chunks[-1] + b"0\r\n\r\n")
+    assert (await client.answer())[0] == 200
+    assert handler.taken == [b"".join(pieces)]
 
 
 async def test_who_asks_whether_to_go_on_is_told_so(connect: Connect) -> None:

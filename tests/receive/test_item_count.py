@@ -1,5 +1,6 @@
 """Requests of millions of items with nothing in them: refused before memory is taken for them."""
 
+import asyncio
 import gzip
 import json
 from collections.abc import Callable
@@ -17,7 +18,7 @@ from spanledger_collector.receive.entrance import Entrance
 from spanledger_collector.receive.errors import TooManyItemsError
 from spanledger_collector.receive.item_count import check_item_count
 from spanledger_collector.receive.serve import OtlpServers
-from spanledger_collector.receive.submit import InMemorySubmit
+from spanledger_collector.receive.submit import CleanSpans, InMemorySubmit, Outcome, Received
 
 from .conftest import START_NS
 
@@ -45,10 +46,10 @@ EMPTY = {
 
 
 @pytest.mark.parametrize("what", EMPTY)
-def test_items_without_anything_in_them_are_refused(what: str, twin: None) -> None:
+async def test_items_without_anything_in_them_are_refused(what: str, twin: None) -> None:
     """At every level and however they are written, also by what the scan would let through."""
     with pytest.raises(TooManyItemsError, match="most have nothing in them"):
-        Entrance(InMemorySubmit()).read("traces", EMPTY[what], EVERYONE)
+        await Entrance(InMemorySubmit()).take("traces", EMPTY[what], EVERYONE, "http")
 
 
 def test_a_small_request_and_a_broken_one_are_left_to_the_parser() -> None:
@@ -96,3 +97,70 @@ async def test_the_sender_is_told_and_it_is_counted(form: str, submit: InMemoryS
     assert b"most have nothing in them" in answer.content
     assert REGISTRY.get_sample_value("spanledger_receiver_limits_hit_total", {"limit": "item_count"}) == before + 1
     assert submit.requests == []
+
+
+class OneAfterTheOther(InMemorySubmit):
+    """Finishes a large request when it is told to, and counts how many are there at once."""
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.entered = asyncio.Event()
+        self.may_finish = asyncio.Event()
+        self.there = self.most = 0
+
+    async def submit(self, request: Received | CleanSpans) -> Outcome:
+        """Wait with it, then record it."""
+        if isinstance(request, CleanSpans) or request.size_bytes < SIZE_BYTES:
+            return await super().submit(request)
+        self.there += 1
+        self.most = max(self.most, self.there)
+        self.entered.set()
+        await self.may_finish.wait()
+        self.there -= 1
+        return await super().submit(request)
+
+
+async def test_large_requests_become_messages_one_after_the_other() -> None:
+    """What takes fifty times its bytes until it is written does so once; others are not kept waiting by it."""
+    submit = OneAfterTheOther()
+    loopback = Address("127.0.0.1", 0)
+    servers = OtlpServers(Entrance(submit), loopback, loopback, max_request_bytes=2**24, max_pending_bytes=2**27)
+    await servers.start()
+    empty_events = message(b"\x0a", message(b"\x12", message(b"\x12", b"\x5a\x00" * (SIZE_BYTES // 2))))
+    async with httpx.AsyncClient(trust_env=False, timeout=60) as client:
+
+        async def post(body: bytes) -> int:
+            url = f"http://127.0.0.1:{servers.http_port}/v1/traces"
+            headers = {"content-type": "application/x-protobuf", "content-encoding": "gzip"}
+            return (await client.post(url, content=gzip.compress(body), headers=headers)).status_code
+
+        large = [asyncio.create_task(post(empty_events)) for _ in range(4)]
+        await submit.entered.wait()
+        assert await post(b"") == 200
+        submit.may_finish.set()
+        assert await asyncio.gather(*large) == [200] * 4
+    await servers.stop()
+    assert (submit.most, len(submit.requests)) == (1, 5)
+
+
+async def test_what_bodies_become_counts_as_held(submit: InMemorySubmit) -> None:
+    """Of compressed requests that wait together no more are taken than there is room for what is in them."""
+    slow = OneAfterTheOther()
+    loopback = Address("127.0.0.1", 0)
+    servers = OtlpServers(Entrance(slow), loopback, loopback, max_request_bytes=2**24, max_pending_bytes=3 * SIZE_BYTES)
+    await servers.start()
+    spans = message(b"\x0a", message(b"\x12", message(b"\x12", b"\x5a\x00" * (SIZE_BYTES // 2))))
+    async with httpx.AsyncClient(trust_env=False, timeout=60) as client:
+
+        async def post() -> int:
+            url = f"http://127.0.0.1:{servers.http_port}/v1/traces"
+            headers = {"content-type": "application/x-protobuf", "content-encoding": "gzip"}
+            return (await client.post(url, content=gzip.compress(spans), headers=headers)).status_code
+
+        sending = [asyncio.create_task(post()) for _ in range(5)]
+        while sum(task.done() for task in sending) < 3:  # noqa: ASYNC110 - no event tells of answers
+            await asyncio.sleep(0.01)
+        slow.may_finish.set()
+        assert sorted(await asyncio.gather(*sending)) == [200, 200, 429, 429, 429]
+        assert await post() == 200
+    await servers.stop()

@@ -16,6 +16,7 @@ from typing import Protocol
 import httptools
 
 _MAX_HEAD_BYTES = 64 * 1024
+_SMALL_PART_BYTES = 1024
 _CONTINUE = b"HTTP/1.1 100 Continue\r\n\r\n"
 _STATUS_LINES = {status.value: f"HTTP/1.1 {status.value} {status.phrase}\r\n".encode() for status in HTTPStatus}
 
@@ -66,9 +67,12 @@ class Room:
         self._max_bytes = max_bytes
         self._held_bytes = 0
 
-    def take(self, size_bytes: int) -> bool:
-        """Whether there is room for so many more, which are held from then on; always where nothing is held."""
-        if self._held_bytes and self._held_bytes + size_bytes > self._max_bytes:
+    def take(self, size_bytes: int, own_bytes: int = 0) -> bool:
+        """Whether there is room for so many more, which are held from then on; always where nobody else holds any.
+
+        ``own_bytes`` is what of the same body is held already.
+        """
+        if self._held_bytes > own_bytes and self._held_bytes + size_bytes > self._max_bytes:
             return False
         self._held_bytes += size_bytes
         return True
@@ -180,7 +184,7 @@ class Connection(asyncio.Protocol):
         self._url = b""
         self._head_bytes = 0
         self._headers: dict[bytes, bytes] = {}
-        self._parts: list[bytes] = []
+        self._parts: list[bytes | bytearray] = []
         self._body_bytes = 0
         self._takes: TakesBody | Answer | None = None
 
@@ -210,14 +214,22 @@ class Connection(asyncio.Protocol):
             return
         self._body_bytes += len(part)
         if self._body_bytes <= self._handler.max_body_bytes:
-            if self._handler.room.take(len(part)):
-                self._parts.append(part)
+            if self._handler.room.take(len(part), self._body_bytes - len(part)):
+                self._keep(part)
             else:
                 self._refuse_body(self._handler.no_room)
         elif self._body_bytes > 2 * self._handler.max_body_bytes:
             self._refuse_body(self._handler.too_large)
         else:
             self._drop_parts()
+
+    def _keep(self, part: bytes) -> None:
+        # Each object takes some forty bytes more: of a body in chunks of two there would be twenty times as much.
+        last = self._parts[-1] if self._parts and len(part) < _SMALL_PART_BYTES else None
+        if isinstance(last, bytearray):
+            last += part
+        else:
+            self._parts.append(part if last is None else bytearray(part))
 
     def on_message_complete(self) -> None:
         """The request is whole."""
@@ -227,7 +239,7 @@ class Connection(asyncio.Protocol):
             self._refuse_body(self._handler.too_large)
         elif self._takes is not None:
             parts, self._parts = self._parts, []
-            self._take_turn(self._takes, parts[0] if len(parts) == 1 else b"".join(parts))
+            self._take_turn(self._takes, bytes(parts[0]) if len(parts) == 1 else b"".join(parts))
 
     def _without_upgrade(self) -> bytes:
         """The head of the request in hand, as of a client that offers no other protocol."""

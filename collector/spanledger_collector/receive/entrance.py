@@ -2,9 +2,11 @@
 
 from __future__ import annotations
 
+import asyncio
 import logging
 import time
 import traceback
+from collections.abc import Callable
 from dataclasses import dataclass
 from typing import Literal, get_args
 
@@ -21,15 +23,16 @@ from spanledger_collector.receive.errors import (
     UnsupportedMediaError,
     retry_after_s,
 )
-from spanledger_collector.receive.item_count import check_item_count
+from spanledger_collector.receive.item_count import HARMLESS_BYTES, check_item_count
 from spanledger_collector.receive.otlp_protobuf import parse_protobuf
 from spanledger_collector.receive.screen import Screen
 from spanledger_collector.receive.signals import SIGNALS
-from spanledger_collector.receive.submit import ALL_TAKEN, CleanSpans, Outcome, Received, Signal, Submit
+from spanledger_collector.receive.submit import ALL_TAKEN, CleanSpans, ExportRequest, Outcome, Received, Signal, Submit
 
 _log = logging.getLogger(__name__)
 
 
+Parse = Callable[[Signal, bytes], ExportRequest]
 Transport = Literal["grpc", "http"]
 _BYTES_OF_A_LARGE_SPAN = 4096
 _TRANSPORTS: tuple[Transport, ...] = get_args(Transport)
@@ -56,6 +59,7 @@ class Entrance:
         self._metrics = {
             (signal, transport): _Metrics(signal, transport) for signal in SIGNALS for transport in _TRANSPORTS
         }
+        self._large = asyncio.Lock()
 
     def admit(self, authorization: str) -> Grant:
         """What the ``Authorization`` header grants; before the body is looked at.
@@ -65,26 +69,31 @@ class Entrance:
         """
         return self._access.grant(authorization, "send")
 
-    def read(self, signal: Signal, body: bytes, grant: Grant) -> Received | CleanSpans:
-        """A request in protobuf; it is parsed only where something may have to be done to it.
+    async def take(
+        self, signal: Signal, body: bytes, grant: Grant, transport: Transport, parse: Parse = parse_protobuf
+    ) -> Outcome:
+        """Read a request, screen it, and submit what is left of it; both outcomes are told in one.
+
+        One in protobuf is parsed only where something may have to be done to it.
 
         Raises:
             BadInputError: it is none of this signal, or of more items than it can hold.
-        """
-        clean = self._screen.clean(signal, body, grant)
-        # Of many spans the scan has seen that there is something in them.
-        if clean is None or len(body) > _BYTES_OF_A_LARGE_SPAN * clean.spans:
-            check_item_count(body)
-        if clean is not None:
-            return clean
-        return Received(signal, parse_protobuf(signal, body), len(body))
-
-    async def accept(self, received: Received | CleanSpans, grant: Grant, transport: Transport) -> Outcome:
-        """Screen a request and submit what is left of it; both outcomes are told in one.
-
-        Raises:
             RetryableError, PermanentError: what ``submit`` raised.
         """
+        if parse is parse_protobuf:
+            clean = self._screen.clean(signal, body, grant)
+            # Of many spans the scan has seen that there is something in them.
+            if clean is None or len(body) > _BYTES_OF_A_LARGE_SPAN * clean.spans:
+                check_item_count(body)
+            if clean is not None:
+                return await self._accept(clean, grant, transport)
+        if len(body) <= HARMLESS_BYTES:
+            return await self._accept(Received(signal, parse(signal, body), len(body)), grant, transport)
+        # As messages it may take fifty times as much until it is written: one after the other.
+        async with self._large:
+            return await self._accept(Received(signal, parse(signal, body), len(body)), grant, transport)
+
+    async def _accept(self, received: Received | CleanSpans, grant: Grant, transport: Transport) -> Outcome:
         began_s = time.perf_counter()
         told = self._metrics[received.signal, transport]
         screened = ALL_TAKEN if isinstance(received, CleanSpans) else self._screen.apply(received, grant)

@@ -116,7 +116,7 @@ def _export(signal: Signal, entrance: Entrance) -> _Export:
 async def _answer(signal: Signal, entrance: Entrance, body: bytes, authorization: str) -> bytes | Refusal:
     try:
         grant = entrance.admit(authorization)
-        return protobuf_response_to(signal, await entrance.accept(entrance.read(signal, body, grant), grant, "grpc"))
+        return protobuf_response_to(signal, await entrance.take(signal, body, grant, "grpc"))
     except Exception as error:
         return refusal_of(error)
 

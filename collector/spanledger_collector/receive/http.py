@@ -13,13 +13,12 @@ from google.rpc import code_pb2, status_pb2
 from spanledger_collector.access import Grant
 from spanledger_collector.receive.compression import ENCODINGS, decompress
 from spanledger_collector.receive.connection import Answer, Head, Room, TakesBody
-from spanledger_collector.receive.entrance import Entrance, Refusal, refusal_of
+from spanledger_collector.receive.entrance import Entrance, Parse, Refusal, refusal_of
 from spanledger_collector.receive.errors import QueueFullError, TooLargeError, UnsupportedMediaError
 from spanledger_collector.receive.otlp_json import parse_json, to_json
+from spanledger_collector.receive.otlp_protobuf import parse_protobuf
 from spanledger_collector.receive.signals import SIGNALS, protobuf_response_to, response_to
-from spanledger_collector.receive.submit import ALL_TAKEN, CleanSpans, Outcome, Received, Signal
-
-Read = Callable[[Entrance, Signal, bytes, Grant], Received | CleanSpans]
+from spanledger_collector.receive.submit import ALL_TAKEN, Outcome, Signal
 
 
 @dataclass(slots=True, frozen=True)
@@ -27,21 +26,17 @@ class _Format:
     """One of the two encodings of OTLP; the answer, error or not, comes in the one of the request."""
 
     content_type: str
-    read: Read
+    parse: Parse
     encode: Callable[[Signal, Outcome], bytes]
     encode_status: Callable[[status_pb2.Status], bytes]
 
 
-def _read_json(entrance: Entrance, signal: Signal, body: bytes, grant: Grant) -> Received:
-    return Received(signal, parse_json(signal, body), len(body))
-
-
 _PROTOBUF = _Format(
-    "application/x-protobuf", Entrance.read, protobuf_response_to, lambda status: status.SerializeToString()
+    "application/x-protobuf", parse_protobuf, protobuf_response_to, lambda status: status.SerializeToString()
 )
 _JSON = _Format(
     "application/json",
-    _read_json,
+    parse_json,
     lambda signal, outcome: to_json(response_to(signal, outcome)),
     lambda status: json_format.MessageToJson(status).encode(),
 )
@@ -89,10 +84,24 @@ class OtlpHandler:
         return _refuse(head, refusal_of(QueueFullError(why)))
 
     async def _take(self, head: Head, signal: Signal, form: _Format, grant: Grant, body: bytes) -> Answer:
+        encoding = head.header(b"content-encoding").strip().lower()
+        if not encoding:
+            return await self._answer(head, signal, form, grant, body)
         try:
-            if encoding := head.header(b"content-encoding").strip().lower():
-                body = decompress(body, encoding, self.max_body_bytes)
-            outcome = await self._entrance.accept(form.read(self._entrance, signal, body, grant), grant, "http")
+            content = decompress(body, encoding, self.max_body_bytes)
+        except Exception as error:
+            return _refuse(head, refusal_of(error))
+        more_bytes = len(content) - len(body)
+        if not self.room.take(more_bytes, len(body)):
+            return self.no_room(head)
+        try:
+            return await self._answer(head, signal, form, grant, content)
+        finally:
+            self.room.give_back(more_bytes)
+
+    async def _answer(self, head: Head, signal: Signal, form: _Format, grant: Grant, body: bytes) -> Answer:
+        try:
+            outcome = await self._entrance.take(signal, body, grant, "http", form.parse)
             if outcome is ALL_TAKEN and form is _PROTOBUF:
                 return _TAKEN
             return Answer(200, form.content_type, form.encode(signal, outcome))

@@ -10,7 +10,7 @@ from typing import Any
 
 from spanledger_collector.receive.errors import TooManyItemsError
 
-_HARMLESS_BYTES = 1024 * 1024
+HARMLESS_BYTES = 1024 * 1024
 """A request that is no larger needs no look."""
 _LEAST_BYTES = 12
 """What an item takes at the least: the ids of a span are 28 by themselves, the time and a letter of a log record 16."""
@@ -25,7 +25,7 @@ def check_item_count(body: bytes) -> None:
     Raises:
         TooManyItemsError: it holds more resources, scopes and items than its size allows.
     """
-    if len(body) > _HARMLESS_BYTES:
+    if len(body) > HARMLESS_BYTES:
         most = len(body) // _LEAST_BYTES
         try:
             if _walk(body, 0, len(body), 0, most) < 0:
@@ -40,7 +40,7 @@ def check_json_item_count(size_bytes: int, document: dict[str, Any]) -> None:
     Raises:
         TooManyItemsError: as above.
     """
-    if size_bytes <= _HARMLESS_BYTES:
+    if size_bytes <= HARMLESS_BYTES:
         return
     most = size_bytes // _LEAST_BYTES
     parts: list[Any] = [document]
