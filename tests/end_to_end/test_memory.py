@@ -5,12 +5,17 @@ The long form (`make test-long`) keeps it up for ten minutes. Each ends with the
 
 from __future__ import annotations
 
+import gzip
+import re
 import time
 from collections.abc import Callable
+from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 from urllib.request import urlopen
 
+import httpx
 import pytest
+from google.protobuf.wrappers_pb2 import BytesValue
 
 from .conftest import Serving
 from .flood import CALLS, INPUT_TOKENS, SPANS, Flood, Memory, resident_mb
@@ -20,6 +25,7 @@ from .test_faults import HINDERED, wait_until
 Start = Callable[..., Serving]
 IDLE_MB = 500
 BUSY_MB = 1200
+HOSTILE_MB = 2000
 
 pytestmark = pytest.mark.skipif(not Path("/proc/self/statm").exists(), reason="the memory of a process is in /proc")
 
@@ -77,6 +83,29 @@ def test_a_store_that_takes_nothing(serve: Start, tmp_path: Path, seconds: float
     memory.stop()
     told(flood, memory)
     assert_stored_once(serving, flood)
+
+
+def test_what_is_nothing_but_structure(serve: Start) -> None:
+    """Twenty requests at once, each of sixteen kilobytes that are eight million empty events, stay within bounds."""
+    serving = serve()
+    body = gzip.compress(field(1, field(2, field(2, field(11, b"") * 8_000_000))))
+
+    def send(_: int) -> int:
+        headers = {"content-type": "application/x-protobuf", "content-encoding": "gzip"}
+        url = f"{serving.http}/v1/traces"
+        return httpx.post(url, content=body, headers=headers, timeout=60, trust_env=False).status_code
+
+    with ThreadPoolExecutor(20) as senders:
+        assert set(senders.map(send, range(20))) <= {200, 429}
+    status = Path(f"/proc/{serving.process.pid}/status").read_text()
+    (peak_kb,) = re.findall(r"VmHWM:\s+(\d+)", status)
+    assert int(peak_kb) / 1000 < HOSTILE_MB
+
+
+def field(number: int, body: bytes) -> bytes:
+    """A field of protobuf that holds ``body``."""
+    # Protobuf's own field 1, under another number.
+    return bytes((number << 3 | 2,)) + (BytesValue(value=body).SerializeToString()[1:] or b"\0")
 
 
 def assert_stored_once(serving: Serving, flood: Flood) -> None:

@@ -7,7 +7,8 @@ from collections.abc import AsyncIterator, Awaitable, Callable
 
 import pytest
 
-from spanledger_collector.receive.connection import Answer, Connection, Head, Room, TakesBody
+from spanledger_collector.receive.connection import Answer, Connection, Head, TakesBody
+from spanledger_collector.receive.room import Room
 
 MAX_BODY_BYTES = 1000
 MAX_HELD_BYTES = 2500

@@ -6,6 +6,7 @@ import json
 from collections.abc import Callable
 from pathlib import Path
 
+import grpc
 import httpx
 import pytest
 from opentelemetry.proto.collector.logs.v1.logs_service_pb2 import ExportLogsServiceRequest
@@ -18,6 +19,7 @@ from spanledger_collector.receive.entrance import Entrance
 from spanledger_collector.receive.errors import TooManyItemsError
 from spanledger_collector.receive.item_count import check_item_count
 from spanledger_collector.receive.serve import OtlpServers
+from spanledger_collector.receive.signals import SIGNALS
 from spanledger_collector.receive.submit import CleanSpans, InMemorySubmit, Outcome, Received
 
 from .conftest import START_NS
@@ -143,24 +145,31 @@ async def test_large_requests_become_messages_one_after_the_other() -> None:
     assert (submit.most, len(submit.requests)) == (1, 5)
 
 
-async def test_what_bodies_become_counts_as_held(submit: InMemorySubmit) -> None:
+@pytest.mark.parametrize("transport", ["grpc", "http"])
+async def test_what_bodies_become_counts_as_held(transport: str) -> None:
     """Of compressed requests that wait together no more are taken than there is room for what is in them."""
     slow = OneAfterTheOther()
     loopback = Address("127.0.0.1", 0)
     servers = OtlpServers(Entrance(slow), loopback, loopback, max_request_bytes=2**24, max_pending_bytes=3 * SIZE_BYTES)
     await servers.start()
-    spans = message(b"\x0a", message(b"\x12", message(b"\x12", b"\x5a\x00" * (SIZE_BYTES // 2))))
-    async with httpx.AsyncClient(trust_env=False, timeout=60) as client:
+    body = message(b"\x0a", message(b"\x12", message(b"\x12", b"\x5a\x00" * (SIZE_BYTES // 2))))
+    headers = {"content-type": "application/x-protobuf", "content-encoding": "gzip"}
+    async with (
+        httpx.AsyncClient(trust_env=False, timeout=60) as client,
+        grpc.aio.insecure_channel(f"127.0.0.1:{servers.grpc_port}", compression=grpc.Compression.Gzip) as channel,
+    ):
 
-        async def post() -> int:
-            url = f"http://127.0.0.1:{servers.http_port}/v1/traces"
-            headers = {"content-type": "application/x-protobuf", "content-encoding": "gzip"}
-            return (await client.post(url, content=gzip.compress(spans), headers=headers)).status_code
+        async def post() -> str:
+            if transport == "http":
+                url = f"http://127.0.0.1:{servers.http_port}/v1/traces"
+                return str((await client.post(url, content=gzip.compress(body), headers=headers)).status_code)
+            return (await channel.unary_unary(f"/{SIGNALS['traces'].service}/Export")(body).code()).name
 
+        taken, refused = ("200", "429") if transport == "http" else ("OK", "RESOURCE_EXHAUSTED")
         sending = [asyncio.create_task(post()) for _ in range(5)]
         while sum(task.done() for task in sending) < 3:  # noqa: ASYNC110 - no event tells of answers
             await asyncio.sleep(0.01)
         slow.may_finish.set()
-        assert sorted(await asyncio.gather(*sending)) == [200, 200, 429, 429, 429]
-        assert await post() == 200
+        assert sorted(await asyncio.gather(*sending)) == sorted([taken] * 2 + [refused] * 3)
+        assert await post() == taken
     await servers.stop()

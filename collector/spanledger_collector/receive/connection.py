@@ -15,6 +15,8 @@ from typing import Protocol
 
 import httptools
 
+from spanledger_collector.receive.room import Room
+
 _MAX_HEAD_BYTES = 64 * 1024
 _SMALL_PART_BYTES = 1024
 _CONTINUE = b"HTTP/1.1 100 Continue\r\n\r\n"
@@ -58,28 +60,6 @@ class Answer:
 
 
 TakesBody = Callable[[bytes], Awaitable[Answer]]
-
-
-class Room:
-    """How many bytes of bodies all connections may hold together, on their way in and until they are answered."""
-
-    def __init__(self, max_bytes: int) -> None:
-        self._max_bytes = max_bytes
-        self._held_bytes = 0
-
-    def take(self, size_bytes: int, own_bytes: int = 0) -> bool:
-        """Whether there is room for so many more, which are held from then on; always where nobody else holds any.
-
-        ``own_bytes`` is what of the same body is held already.
-        """
-        if self._held_bytes > own_bytes and self._held_bytes + size_bytes > self._max_bytes:
-            return False
-        self._held_bytes += size_bytes
-        return True
-
-    def give_back(self, size_bytes: int) -> None:
-        """So many are held no longer."""
-        self._held_bytes -= size_bytes
 
 
 class Handler(Protocol):

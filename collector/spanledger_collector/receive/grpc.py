@@ -11,6 +11,7 @@ from spanledger_collector.config import Certificate
 from spanledger_collector.receive.address import bound_socket, unavailable
 from spanledger_collector.receive.entrance import Entrance, Refusal, refusal_of
 from spanledger_collector.receive.errors import TooLargeError
+from spanledger_collector.receive.room import Room, no_room
 from spanledger_collector.receive.signals import SIGNALS, protobuf_response_to
 from spanledger_collector.receive.submit import Signal
 
@@ -24,6 +25,7 @@ class GrpcServer:
 
     gzip is understood; ``max_request_bytes`` bounds a message before and after decompression. What is up to twice as
     large is read to be refused with the reason and counted; gRPC itself refuses more, and tells nobody.
+    ``max_held_bytes`` bounds the messages that wait for an answer together.
     """
 
     def __init__(
@@ -33,6 +35,7 @@ class GrpcServer:
         port: int,
         *,
         max_request_bytes: int,
+        max_held_bytes: int,
         certificate: Certificate | None = None,
         shared: bool = False,
     ) -> None:
@@ -42,6 +45,7 @@ class GrpcServer:
         self._certificate = certificate
         self._host = host
         self._max_request_bytes = max_request_bytes
+        self._room = Room(max_held_bytes)
         self.port = port
         """The port asked for; after ``start`` the one that is served."""
 
@@ -62,7 +66,7 @@ class GrpcServer:
             ]
         )
         self._server.add_generic_rpc_handlers(
-            tuple(_service(signal, self._entrance, self._max_request_bytes) for signal in SIGNALS)
+            tuple(_service(signal, self._entrance, self._room, self._max_request_bytes) for signal in SIGNALS)
         )
         address = f"[{host}]:{self.port}" if ":" in host else f"{host}:{self.port}"
         try:
@@ -83,42 +87,37 @@ def _credentials(certificate: Certificate) -> grpc.ServerCredentials:
     return grpc.ssl_server_credentials([(certificate.key.read_bytes(), certificate.chain.read_bytes())])
 
 
-def _service(signal: Signal, entrance: Entrance, max_request_bytes: int) -> grpc.GenericRpcHandler:
+def _service(signal: Signal, entrance: Entrance, room: Room, max_request_bytes: int) -> grpc.GenericRpcHandler:
     # Bytes in and out rather than the generated handlers: a request that does not parse gets INVALID_ARGUMENT
     # with the reason instead of gRPC's INTERNAL, and its size is known.
-    method = grpc.unary_unary_rpc_method_handler(_bounded(_export(signal, entrance), max_request_bytes))
+    method = grpc.unary_unary_rpc_method_handler(_export(signal, entrance, room, max_request_bytes))
     return grpc.method_handlers_generic_handler(SIGNALS[signal].service, {"Export": method})
 
 
-def _bounded(export: _Export, max_request_bytes: int) -> _Export:
-    async def bounded(body: bytes, context: grpc.aio.ServicerContext) -> bytes:
-        if len(body) <= max_request_bytes:
-            return await export(body, context)
-        refusal = refusal_of(TooLargeError(max_request_bytes))
-        await context.abort(_STATUS_CODES[refusal.code], refusal.reason, _trailers(refusal))
-        raise AssertionError("abort raises")
+def _export(signal: Signal, entrance: Entrance, room: Room, max_request_bytes: int) -> _Export:
+    async def answer(body: bytes, authorization: str) -> bytes | Refusal:
+        try:
+            if len(body) > max_request_bytes:
+                raise TooLargeError(max_request_bytes)
+            grant = entrance.admit(authorization)
+            if not room.take(len(body)):
+                raise no_room()
+            try:
+                return protobuf_response_to(signal, await entrance.take(signal, body, grant, "grpc"))
+            finally:
+                room.give_back(len(body))
+        except Exception as error:
+            return refusal_of(error)
 
-    return bounded
-
-
-def _export(signal: Signal, entrance: Entrance) -> _Export:
     async def export(body: bytes, context: grpc.aio.ServicerContext) -> bytes:
         # A client that gives up cancels this call; what it sent goes on, and is counted as what becomes of it.
-        answer = await asyncio.shield(_answer(signal, entrance, body, _authorization(context)))
-        if isinstance(answer, bytes):
-            return answer
-        await context.abort(_STATUS_CODES[answer.code], answer.reason, _trailers(answer))
+        answered = await asyncio.shield(answer(body, _authorization(context)))
+        if isinstance(answered, bytes):
+            return answered
+        await context.abort(_STATUS_CODES[answered.code], answered.reason, _trailers(answered))
         raise AssertionError("abort raises")
 
     return export
-
-
-async def _answer(signal: Signal, entrance: Entrance, body: bytes, authorization: str) -> bytes | Refusal:
-    try:
-        grant = entrance.admit(authorization)
-        return protobuf_response_to(signal, await entrance.take(signal, body, grant, "grpc"))
-    except Exception as error:
-        return refusal_of(error)
 
 
 def _authorization(context: grpc.aio.ServicerContext) -> str:

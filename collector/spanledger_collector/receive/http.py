@@ -12,11 +12,12 @@ from google.rpc import code_pb2, status_pb2
 
 from spanledger_collector.access import Grant
 from spanledger_collector.receive.compression import ENCODINGS, decompress
-from spanledger_collector.receive.connection import Answer, Head, Room, TakesBody
+from spanledger_collector.receive.connection import Answer, Head, TakesBody
 from spanledger_collector.receive.entrance import Entrance, Parse, Refusal, refusal_of
-from spanledger_collector.receive.errors import QueueFullError, TooLargeError, UnsupportedMediaError
+from spanledger_collector.receive.errors import TooLargeError, UnsupportedMediaError
 from spanledger_collector.receive.otlp_json import parse_json, to_json
 from spanledger_collector.receive.otlp_protobuf import parse_protobuf
+from spanledger_collector.receive.room import Room, no_room
 from spanledger_collector.receive.signals import SIGNALS, protobuf_response_to, response_to
 from spanledger_collector.receive.submit import ALL_TAKEN, Outcome, Signal
 
@@ -80,8 +81,7 @@ class OtlpHandler:
 
     def no_room(self, head: Head) -> Answer:
         """See ``connection.Handler``."""
-        why = "too much is being sent at once (max_pending_bytes); send the same again later"
-        return _refuse(head, refusal_of(QueueFullError(why)))
+        return _refuse(head, refusal_of(no_room()))
 
     async def _take(self, head: Head, signal: Signal, form: _Format, grant: Grant, body: bytes) -> Answer:
         encoding = head.header(b"content-encoding").strip().lower()

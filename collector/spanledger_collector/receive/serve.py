@@ -158,6 +158,7 @@ class OtlpServers:
             grpc.host,
             grpc.port,
             max_request_bytes=max_request_bytes,
+            max_held_bytes=max_pending_bytes,
             certificate=certificate,
             shared=shared is not None,
         )
