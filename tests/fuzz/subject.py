@@ -35,6 +35,7 @@ from spanledger_collector.receive.connection import Connection
 from spanledger_collector.receive.entrance import Entrance
 from spanledger_collector.receive.grpc import _export
 from spanledger_collector.receive.http import OtlpHandler
+from spanledger_collector.receive.room import Room
 from spanledger_collector.receive.screen import Screen
 from spanledger_collector.receive.signals import SIGNALS
 from spanledger_collector.receive.submit import CleanSpans, InMemorySubmit, Received, Signal
@@ -60,7 +61,7 @@ class Subject:
     def __init__(self, directory: Path) -> None:
         self._submit = InMemorySubmit()
         entrance = Entrance(self._submit, screen=Screen(now_ns=lambda: _NOW_NS))
-        self._over_grpc = {signal: _export(signal, entrance) for signal in SIGNALS}
+        self._over_grpc = {signal: _export(signal, entrance, Room(2**27), MAX_REQUEST_BYTES) for signal in SIGNALS}
         self._over_http = OtlpHandler(entrance, MAX_REQUEST_BYTES, 2**27)
         self._loop = asyncio.new_event_loop()
         self._decoders: list[Any] = [decoder.Decoder(scope_tells, name_tells)]
