@@ -8,15 +8,18 @@ from __future__ import annotations
 import json
 import os
 import random
+import socket
 import sqlite3
 import subprocess
 import sys
 import threading
 import time
 from collections.abc import Callable, Iterator
-from contextlib import closing
+from contextlib import ExitStack, closing
+from http.client import HTTPConnection
 from pathlib import Path
 from typing import Any
+from urllib.parse import urlsplit
 from urllib.request import urlopen
 
 import grpc
@@ -273,6 +276,30 @@ def test_what_can_never_be_decoded_is_a_dead_letter_and_the_rest_is_stored(
     with urlopen(f"{serving.api}/metrics") as answer:
         assert b"spanledger_dead_letter_spans_total 7.0" in answer.read()
     assert b"dead letters 1 requests" in run("status", "--data", data).stdout
+
+
+def test_more_clients_than_files(serve: Start, clean: Callable[[int], Rows], tmp_path: Path) -> None:
+    """Clients that come and stay leave the store the files it needs; who is there already is served all the same."""
+    serving = serve(program=["sh", "-c", 'ulimit -n 800; exec "$@"', "sh", *SPANLEDGER])
+    address = urlsplit(serving.http)
+    bodies = requests_of(traces=5)
+    with closing(HTTPConnection(address.netloc, timeout=60)) as early, ExitStack() as stay:
+
+        def send(body: bytes) -> int:
+            early.request("POST", "/v1/traces", body, {"content-type": "application/x-protobuf"})
+            answer = early.getresponse()
+            answer.read()
+            return answer.status
+
+        assert send(bodies[0]) == 200
+        for _ in range(600):
+            stay.enter_context(socket.create_connection((address.hostname, address.port))).sendall(b"POST ")
+        assert {send(body) for body in bodies[1:]} == {200}
+        assert ledger_of_api(serving) == clean(len(bodies) // 2)
+        with urlopen(f"{serving.api}/readyz") as answer:
+            assert answer.status == 200
+    assert serving.stop() == 0
+    assert (tmp_path / "serve.log").read_text() == ""
 
 
 def _kill(serving: Serving) -> None:

@@ -47,6 +47,10 @@ class Echo:
         """See ``connection.Handler``."""
         return Answer(429, "text/plain", b"no room")
 
+    def too_many(self) -> Answer:
+        """See ``connection.Handler``."""
+        return Answer(503, "text/plain", b"too many")
+
 
 class Client:
     """A client's end of a connection."""
@@ -204,6 +208,31 @@ async def test_a_body_in_small_pieces_takes_no_more_than_its_bytes(connect: Conn
     client.writer.write(chunks[-1] + b"0\r\n\r\n")
     assert (await client.answer())[0] == 200
     assert handler.taken == [b"".join(pieces)]
+
+
+async def test_clients_beyond_the_limit_are_told_and_let_go(handler: Echo) -> None:
+    """The one too many gets an answer without a question; when another has gone, the next gets in."""
+    connections: set[Connection] = set()
+    server = await asyncio.get_running_loop().create_server(
+        lambda: Connection(handler, connections, set(), lambda: (), 60, max_connections=2), "127.0.0.1", 0
+    )
+
+    async def come() -> Client:
+        return Client(*await asyncio.open_connection(*server.sockets[0].getsockname()), connections)
+
+    first, second, third = [await come() for _ in range(3)]
+    status, headers, body = await third.answer()
+    assert (status, headers["connection"], body) == (503, "close", b"too many")
+    assert await third.is_closed()
+    first.writer.close()
+    while len(connections) > 1:  # noqa: ASYNC110 - no event tells of a connection that ends
+        await asyncio.sleep(0.01)
+    fourth = await come()
+    for client in (second, fourth):
+        client.writer.write(post())
+        assert (await client.answer())[0] == 200
+        client.writer.close()
+    server.close()
 
 
 async def test_who_asks_whether_to_go_on_is_told_so(connect: Connect) -> None:

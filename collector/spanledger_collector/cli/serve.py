@@ -25,6 +25,7 @@ from spanledger_collector.config import Settings, load_settings, unknown_variabl
 from spanledger_collector.export.store import Store
 from spanledger_collector.garbage import spare_collections
 from spanledger_collector.logs import set_up_logging
+from spanledger_collector.open_files import allow_open_files
 
 STOP_SIGNALS = (signal.SIGINT, signal.SIGTERM)
 
@@ -64,6 +65,7 @@ def run_collector(settings: Settings, beside: Beside, *, stay: bool = True) -> N
     Raises:
         SpanledgerError: the collector could not start; or what ``beside`` raised, after a stop in order.
     """
+    allow_open_files()
     patience = threading.Timer(min(settings.drain_s + _STOP_WITHIN_S, threading.TIMEOUT_MAX), _end_at_once)
     patience.daemon = True
     try:

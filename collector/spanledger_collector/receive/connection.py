@@ -7,6 +7,7 @@ messages for each. Here a request is parsed by ``httptools``, as there, and hand
 from __future__ import annotations
 
 import asyncio
+import math
 from collections import deque
 from collections.abc import Awaitable, Callable, Sequence
 from dataclasses import dataclass, field
@@ -77,6 +78,9 @@ class Handler(Protocol):
     def no_room(self, head: Head) -> Answer:
         """The answer to a body for which there is no room beside those of others."""
 
+    def too_many(self) -> Answer:
+        """The answer to a client for which there are too many others; nothing is read of it."""
+
 
 class Connection(asyncio.Protocol):
     """One client; requests that come before the one in hand is answered wait their turn."""
@@ -88,8 +92,10 @@ class Connection(asyncio.Protocol):
         tasks: set[asyncio.Task[None]],
         default_headers: Callable[[], Headers],
         idle_timeout_s: float,
+        max_connections: float = math.inf,
     ) -> None:
         """``connections`` and ``tasks`` are those of the server, which asks them to end when it ends."""
+        self._max_connections = max_connections
         self._handler = handler
         self._connections = connections
         self._tasks = tasks
@@ -106,9 +112,12 @@ class Connection(asyncio.Protocol):
     def connection_made(self, transport: asyncio.BaseTransport) -> None:
         """A client is there."""
         self.transport: asyncio.Transport = transport  # type: ignore[assignment]  # the name that uvicorn gives it
-        self._connections.add(self)
         self._heard_at_s = self._loop.time()
         self._timer = self._loop.call_later(self._idle_timeout_s, self._close_if_idle)
+        if len(self._connections) < self._max_connections:
+            self._connections.add(self)
+        else:
+            self._close_with(self._handler.too_many())
 
     def connection_lost(self, exc: Exception | None) -> None:
         """It is gone; what it sent whole is kept all the same."""
@@ -242,7 +251,9 @@ class Connection(asyncio.Protocol):
             self._ending = True
             self.transport.pause_reading()
             return
-        answer = Answer(400, "text/plain; charset=utf-8", b"This is no HTTP/1.1 request.")
+        self._close_with(Answer(400, "text/plain; charset=utf-8", b"This is no HTTP/1.1 request."))
+
+    def _close_with(self, answer: Answer) -> None:
         self.transport.write(answer.encode(self._default_headers(), with_body=True, closes=True))
         self.transport.close()
 

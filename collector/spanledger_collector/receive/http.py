@@ -11,6 +11,7 @@ from google.protobuf import json_format
 from google.rpc import code_pb2, status_pb2
 
 from spanledger_collector.access import Grant
+from spanledger_collector.errors import RetryableError
 from spanledger_collector.receive.compression import ENCODINGS, decompress
 from spanledger_collector.receive.connection import Answer, Head, TakesBody
 from spanledger_collector.receive.entrance import Entrance, Parse, Refusal, refusal_of
@@ -82,6 +83,12 @@ class OtlpHandler:
     def no_room(self, head: Head) -> Answer:
         """See ``connection.Handler``."""
         return _refuse(head, refusal_of(no_room()))
+
+    def too_many(self) -> Answer:
+        """See ``connection.Handler``."""
+        return _refuse(
+            Head(b"", b"", {}), refusal_of(RetryableError("too many clients are connected; try again later"))
+        )
 
     async def _take(self, head: Head, signal: Signal, form: _Format, grant: Grant, body: bytes) -> Answer:
         encoding = head.header(b"content-encoding").strip().lower()

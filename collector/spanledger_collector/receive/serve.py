@@ -14,6 +14,7 @@ import uvicorn
 from starlette.types import ASGIApp
 
 from spanledger_collector.config import Address, Certificate
+from spanledger_collector.open_files import most_open_files
 from spanledger_collector.receive.address import listening_socket
 from spanledger_collector.receive.connection import Connection, Handler
 from spanledger_collector.receive.entrance import Entrance
@@ -22,6 +23,7 @@ from spanledger_collector.receive.http import OtlpHandler
 
 # Longer than the minute at which SDKs send metrics, so that connections live from one export to the next.
 _KEEP_ALIVE_S = 75
+_BACKLOG = 2048
 _FAREWELL_S = 1.0
 """What clients get to read the last answer and close, when a server stops."""
 
@@ -58,6 +60,8 @@ class HttpServer:
             lifespan="off",
             server_header=False,
             timeout_keep_alive=_KEEP_ALIVE_S,
+            # As many are accepted at once, before any of them can be refused.
+            backlog=min(_BACKLOG, most_open_files() // 16),
             timeout_graceful_shutdown=grace_s,  # type: ignore[arg-type]  # passed on to asyncio, which takes fractions
             ssl_certfile=certificate.chain if certificate else None,
             ssl_keyfile=certificate.key if certificate else None,
@@ -93,6 +97,8 @@ def _connection(handler: Handler, config: uvicorn.Config, server_state: Any, **_
         server_state.tasks,
         lambda: server_state.default_headers,
         config.timeout_keep_alive,
+        # The store needs files, too.
+        most_open_files() // 2,
     )
 
 
