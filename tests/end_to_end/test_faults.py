@@ -280,7 +280,7 @@ def test_what_can_never_be_decoded_is_a_dead_letter_and_the_rest_is_stored(
 
 def test_more_clients_than_files(serve: Start, clean: Callable[[int], Rows], tmp_path: Path) -> None:
     """Clients that come and stay leave the store the files it needs; who is there already is served all the same."""
-    serving = serve(program=["sh", "-c", 'ulimit -n 800; exec "$@"', "sh", *SPANLEDGER])
+    serving = serve(program=["sh", "-c", 'ulimit -n 600; exec "$@"', "sh", *SPANLEDGER])
     address = urlsplit(serving.http)
     bodies = requests_of(traces=5)
     with closing(HTTPConnection(address.netloc, timeout=60)) as early, ExitStack() as stay:
