@@ -59,7 +59,7 @@ PICKED = {
     "call_usage": {"call_id": "0" * 32},
     "calls": {"limit": "25"},
     "call_distribution": {"limit": "100"},
-    "waste": {"limit": "100"},
+    "waste": {"limit": "100", "ids": "0"},
     "cost_per_task": {"limit": "200"},
     "spend_by_user": {"limit": "200"},
 }

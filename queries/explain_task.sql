@@ -71,18 +71,24 @@ WITH
         WHERE p.agent_name = p.subject.2 AND p.subject.1 != ''
     ) AS pair,
     pair.1 AS subject,
-    length(pair.2) AS peers_count,
     pair.3 AS reference,
     counted AS (
         SELECT
-            *,
-            tool_arguments_hash != ''
-                AND started_at <= lagInFrame(started_at, 1) OVER same + INTERVAL 1 HOUR
+            c.call_id AS call_id, c.started_at AS started_at, c.kind AS kind, c.status AS status, c.task AS task,
+            c.agent AS agent, c.cost_usd AS cost_usd, c.price_card_id AS price_card_id, c.input_tokens AS input_tokens,
+            c.cache_read_tokens AS cache_read_tokens, c.cache_write_tokens AS cache_write_tokens,
+            c.cache_write_1h_tokens AS cache_write_1h_tokens, c.output_tokens AS output_tokens,
+            c.reasoning_tokens AS reasoning_tokens,
+            -- With the rows, as each subquery that mentions a scalar has ClickHouse analyse all of it again.
+            (subject.1, subject.2, reference.3, length(pair.2)) AS names,
+            lagInFrame(c.started_at, 1) OVER same AS one_before,
+            c.tool_arguments_hash != ''
+                AND c.started_at <= one_before + INTERVAL 1 HOUR
                 AND (
-                    lagInFrame(started_at, 1) OVER same <= lagInFrame(started_at, 2) OVER same + INTERVAL 1 HOUR
-                    OR leadInFrame(started_at, 1) OVER same BETWEEN started_at AND started_at + INTERVAL 1 HOUR
+                    one_before <= lagInFrame(c.started_at, 2) OVER same + INTERVAL 1 HOUR
+                    OR leadInFrame(c.started_at, 1) OVER same BETWEEN c.started_at AND c.started_at + INTERVAL 1 HOUR
                 ) AS is_repeated
-        FROM rated_call AS c
+        FROM calls AS c FINAL
         WHERE c.started_at >= {since:DateTime64(9, 'UTC')} AND c.started_at < {until:DateTime64(9, 'UTC')}
           AND ({team:String} = '' OR c.team = {team:String})
           AND ({agent:String} = '' OR c.agent = {agent:String})
@@ -91,8 +97,8 @@ WITH
           AND ({model:String} = '' OR c.request_model = {model:String} OR c.response_model = {model:String})
           AND c.task IN (subject.1, reference.3)
         WINDOW same AS (
-            PARTITION BY toDate(started_at), task, agent, kind, tool_name, tool_arguments_hash ORDER BY started_at, call_id
-            ROWS BETWEEN UNBOUNDED PRECEDING AND UNBOUNDED FOLLOWING
+            PARTITION BY toDate(c.started_at), c.task, c.agent, c.kind, c.tool_name, c.tool_arguments_hash
+            ORDER BY c.started_at, c.call_id ROWS BETWEEN UNBOUNDED PRECEDING AND UNBOUNDED FOLLOWING
         )
     ),
     judged AS (
@@ -115,6 +121,7 @@ WITH
     summed AS (
         SELECT
             task AS task_name,
+            any(names) AS found_names,
             (
                 arrayResize(sumForEachIf(
                     arrayMap(count_of_kind -> toInt64(coalesce(count_of_kind, 0)), [
@@ -131,13 +138,35 @@ WITH
                 countIf(sort_of_call = 'retry'),
                 countIf(sort_of_call = 'loop')
             ) AS sums
-        FROM judged
+        FROM (
+            SELECT
+                j.*,
+                arrayFirst(
+                    one -> one.1 = arrayCount(edge -> coalesce(j.input_tokens, 0) > edge, k.bands)
+                        AND one.2 = arrayCount(begin -> toUnixTimestamp(j.started_at) % 86400 >= begin, k.slots),
+                    k.rates
+                ).3 AS rates
+            FROM judged AS j
+            LEFT JOIN (
+                SELECT
+                    p.card_id AS card_id,
+                    any(p.bands) AS bands,
+                    any(p.slots) AS slots,
+                    groupUniqArray((
+                        r.band, r.slot, [r.input, r.cache_read, r.cache_write_5m, r.cache_write_1h, r.output, r.reasoning]
+                    )) AS rates
+                FROM price_card AS p
+                INNER JOIN (SELECT * FROM price_rate FINAL) AS r ON p.card_id = r.card_id
+                GROUP BY card_id
+            ) AS k ON j.price_card_id = k.card_id
+        )
         GROUP BY task_name
     ),
     beside AS (
         SELECT
-            anyIf(s.sums, s.task_name = subject.1) AS t,
-            anyIf(s.sums, s.task_name = reference.3) AS m
+            any(s.found_names) AS found,
+            anyIf(s.sums, s.task_name = s.found_names.1) AS t,
+            anyIf(s.sums, s.task_name = s.found_names.3) AS m
         FROM summed AS s
         HAVING count() > 0
     ),
@@ -191,10 +220,10 @@ WITH
         FROM beside
     )
 SELECT
-    subject.1 AS task,
-    if(subject.2 = '', '(no agent)', subject.2) AS agent,
-    reference.3 AS median_task,
-    peers_count AS tasks_compared,
+    found.1 AS task,
+    if(found.2 = '', '(no agent)', found.2) AS agent,
+    found.3 AS median_task,
+    found.4 AS tasks_compared,
     line.1 AS part,
     line.2 AS meaning,
     line.3 AS unit,

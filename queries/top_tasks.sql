@@ -82,13 +82,34 @@ SELECT
     task_failed_calls AS failed_calls,
     task_input_tokens AS total_input_tokens,
     task_output_tokens AS total_output_tokens,
-    quantileExactLow(0.5)(task_cost_usd) OVER of_agent AS median_cost_usd,
+    cost_of_median AS median_cost_usd,
     toFloat64(total_cost_usd) / nullIf(toFloat64(median_cost_usd), 0) AS times_median,
-    CAST(coalesce(times_median >= 3, false) AND count(task_cost_usd) OVER of_agent >= 5 AS Bool) AS is_outlier,
+    CAST(coalesce(times_median >= 3, false) AND tasks_of_agent >= 5 AS Bool) AS is_outlier,
     task_cost_usd AS total_cost_usd,
     task_unpriced_calls AS unpriced_calls,
     if(unpriced_calls = 0, 0, task_unpriced_tokens) AS unpriced_tokens
-FROM spent
-WINDOW of_agent AS (PARTITION BY cityHash64(agent_name))
+FROM (
+    SELECT
+        agent_name,
+        cost_of_median,
+        tasks_of_agent,
+        one.1 AS task_name, one.2 AS team_name, one.3 AS task_start, one.4 AS task_end, one.5 AS task_calls,
+        one.6 AS task_failed_calls, one.7 AS task_input_tokens, one.8 AS task_output_tokens, one.9 AS task_cost_usd,
+        one.10 AS task_unpriced_calls, one.11 AS task_unpriced_tokens
+    FROM (
+        -- An agent's tasks are grouped and taken apart again, which is faster than windows.
+        SELECT
+            agent_name,
+            quantileExactLow(0.5)(task_cost_usd) AS cost_of_median,
+            count(task_cost_usd) AS tasks_of_agent,
+            groupArray((
+                task_name, team_name, task_start, task_end, task_calls, task_failed_calls, task_input_tokens,
+                task_output_tokens, task_cost_usd, task_unpriced_calls, task_unpriced_tokens
+            )) AS tasks
+        FROM spent
+        GROUP BY agent_name
+    )
+    ARRAY JOIN tasks AS one
+)
 ORDER BY total_cost_usd DESC NULLS LAST, calls DESC, task
 LIMIT if({top:UInt64} = 0, 18446744073709551615, {top:UInt64})

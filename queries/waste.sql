@@ -10,6 +10,7 @@
 --   task   String                ''                    only this task; '' is all
 --   model  String                ''                    only this model, asked for or answering; '' is all
 --   limit  UInt64                0                     at most this many rows; 0 is all
+--   ids    UInt64                100                   at most this many call ids a row; without any it is faster
 -- columns:
 --   rule                   name      loop, retry_storm, re_read, unused_cache_write, oversized_tools, dear_small_answer
 --   rule_text              name      the rule in words
@@ -21,7 +22,7 @@
 --   wasted_cost_usd        USD       what would not have been paid
 --   first_call_at          time      start of the first of them; ISO 8601, UTC
 --   last_call_at           time      start of the last
---   call_ids               name      their ids, oldest first, comma-separated; the first hundred
+--   call_ids               name      ids of the first `ids` of them, oldest first, comma-separated
 --   findings               findings  all there are, those that `limit` leaves out included
 --   total_wasted_cost_usd  USD       what they found together
 -- chart: bar of wasted_cost_usd by rule
@@ -52,27 +53,13 @@ WITH
     if({task:String} = '', asked_until, least(asked_until, of_task.2)) AS judged_until,
     rolled.1 AS judged_days,
     rolled.2 AS judged_hours,
-    (
-        SELECT (groupArray(p.provider), groupArray(p.input_rate))
-        FROM (
-            SELECT u.provider AS provider, min(assumeNotNull(r.input)) AS input_rate
-            FROM (
-                SELECT h.provider AS provider, h.price_card_id AS card_id
-                FROM call_groups('day') AS h
-                WHERE h.kind = 'llm' AND h.cost_usd > 0
-                GROUP BY provider, card_id
-            ) AS u
-            INNER JOIN (SELECT * FROM price_rate FINAL) AS r ON u.card_id = r.card_id
-            WHERE r.input > 0
-            GROUP BY provider
-        ) AS p
-    ) AS cheapest,
-    (start -> start >= asked_since AND start < asked_until) AS is_asked
--- Few columns and few mentions of each: every mention has ClickHouse go through all that the column comes from.
+    splitByChar('\0', f.finding) AS names
+-- For most mentions of a column ClickHouse goes through all that it comes from: so there are few, and the names that tell
+-- findings apart are one text. A time that has all calls of a row need not read its arrays.
 SELECT
-    g.rule AS rule,
+    names[1] AS rule,
     transform(
-        g.rule,
+        rule,
         ['loop', 'retry_storm', 're_read', 'unused_cache_write', 'oversized_tools'],
         [
             'model calls that led to running a tool again with the same arguments, three times or more, each within an hour '
@@ -88,72 +75,106 @@ SELECT
         'answers of 16 tokens or fewer by a model of at least 4 times the input price of the cheapest one in use at the '
             || 'provider: their cost less that at the cheapest one''s price'
     ) AS rule_text,
-    g.run AS task,
-    g.agent_name AS agent,
-    g.team_name AS team,
-    g.subject AS about,
-    sum(length(g.starts)) AS calls,
-    toDecimal128(toDecimal256(intDiv(sum(arraySum(
-        one -> if(g.rule = 'dear_small_answer', intDiv(one * (g.small_rate - g.cheapest_rate), g.small_rate), one), g.costs
+    names[2] AS task,
+    names[3] AS agent,
+    names[4] AS team,
+    names[5] AS about,
+    sum(f.calls) AS calls,
+    toDecimal128(toDecimal256(intDiv(sum(if(
+        notEmpty(f.small_answers),
+        arraySum(one -> intDiv(one * (f.small_rate - p.input_rate), f.small_rate), f.small_answers),
+        f.femto_usd
     )) + 500, 1000), 0) * toDecimal256('0.000000000001', 12), 12) AS wasted_cost_usd,
-    concat(replaceOne(toString(min(g.starts[1])), ' ', 'T'), 'Z') AS first_call_at,
-    concat(replaceOne(toString(max(g.starts[-1])), ' ', 'T'), 'Z') AS last_call_at,
+    concat(replaceOne(toString(min(f.first_start)), ' ', 'T'), 'Z') AS first_call_at,
+    concat(replaceOne(toString(max(f.last_start)), ' ', 'T'), 'Z') AS last_call_at,
     arrayStringConcat(
-        arrayMap(
-            one -> one.2,
-            arraySlice(arraySort(groupArrayArray(
-                arrayZip(arraySlice(g.starts, 1, 100), arraySlice(g.ids, 1, 100))
-            )), 1, 100)
-        ),
-        ','
+        arrayMap(one -> one.2, arraySlice(arraySort(groupArrayArray(f.starts_and_ids)), 1, {ids:UInt64})), ','
     ) AS call_ids,
     count() OVER () AS findings,
     sum(wasted_cost_usd) OVER () AS total_wasted_cost_usd
 FROM (
     SELECT
-        r.rule AS rule,
-        if(r.task = '', concat('trace ', r.trace_id), r.task) AS run,
-        if(r.agent = '', '(no agent)', toString(r.agent)) AS agent_name,
-        if(r.team = '', '(no team)', toString(r.team)) AS team_name,
-        multiIf(
-            r.about != '', toString(r.about), r.response_model != '', toString(r.response_model), toString(r.request_model)
-        ) AS subject,
-        transform(r.provider, cheapest.1, cheapest.2, 0) AS cheapest_rate,
-        r.small_answer_rate AS small_rate,
-        arrayFilter((one, start) -> is_asked(start), r.started_at, r.started_at) AS starts,
-        arrayFilter((one, start) -> is_asked(start), r.femto_usd, r.started_at) AS costs,
-        arrayFilter((one, start) -> is_asked(start), r.call_ids, r.started_at) AS ids
-    FROM waste_rollup AS r
-    WHERE (r.day, r.built) IN (SELECT arrayJoin(rolled.3))
-      AND r.day >= toDate32(asked_since) AND r.day <= toDate32(asked_until)
-      AND ({team:String} = '' OR r.team = {team:String})
-      AND ({agent:String} = '' OR r.agent = {agent:String})
-      AND ({user:String} = '' OR r.user = {user:String})
-      AND ({task:String} = '' OR r.task = {task:String})
-      AND ({model:String} = '' OR r.request_model = {model:String} OR r.response_model = {model:String})
-    UNION ALL
-    SELECT
-        w.rule AS rule,
-        if(w.task = '', concat('trace ', w.trace_id), w.task) AS run,
-        if(w.agent = '', '(no agent)', toString(w.agent)) AS agent_name,
-        if(w.team = '', '(no team)', toString(w.team)) AS team_name,
-        multiIf(
-            w.about != '', toString(w.about), w.response_model != '', toString(w.response_model), toString(w.request_model)
-        ) AS subject,
-        transform(w.provider, cheapest.1, cheapest.2, 0) AS cheapest_rate,
-        w.small_answer_rate AS small_rate,
-        [w.started_at] AS starts,
-        [w.femto_usd] AS costs,
-        [w.call_id] AS ids
-    FROM wasted_calls() AS w
-    WHERE ({team:String} = '' OR w.team = {team:String})
-      AND ({agent:String} = '' OR w.agent = {agent:String})
-      AND ({user:String} = '' OR w.user = {user:String})
-      AND ({task:String} = '' OR w.task = {task:String})
-      AND ({model:String} = '' OR w.request_model = {model:String} OR w.response_model = {model:String})
-) AS g
+        concat(
+            g.rule,
+            '\0', replaceAll(if(g.task = '', concat('trace ', g.trace_id), g.task), '\0', ' '),
+            '\0', replaceAll(if(g.agent = '', '(no agent)', g.agent), '\0', ' '),
+            '\0', replaceAll(if(g.team = '', '(no team)', g.team), '\0', ' '),
+            '\0', multiIf(g.about != '', g.about, g.response_model != '', g.response_model, g.request_model)
+        ) AS finding,
+        g.provider AS provider,
+        g.small_answer_rate AS small_rate,
+        g.calls AS calls,
+        g.femto_usd AS femto_usd,
+        g.small_answers AS small_answers,
+        g.first_start AS first_start,
+        g.last_start AS last_start,
+        g.starts_and_ids AS starts_and_ids
+    FROM (
+        -- Of what is rolled up, that of which the time has all,
+        SELECT
+            r.rule AS rule, r.about AS about, r.trace_id AS trace_id, r.task AS task, r.agent AS agent, r.team AS team,
+            r.user AS user, r.provider AS provider, r.request_model AS request_model, r.response_model AS response_model,
+            r.small_answer_rate AS small_answer_rate,
+            r.calls AS calls,
+            r.wasted_femto_usd AS femto_usd,
+            r.small_answers_femto_usd AS small_answers,
+            r.first_started_at AS first_start,
+            r.last_started_at AS last_start,
+            if(
+                {ids:UInt64} = 0,
+                [],
+                arrayZip(arraySlice(r.started_at, 1, {ids:UInt64}), arraySlice(r.call_ids, 1, {ids:UInt64}))
+            ) AS starts_and_ids
+        FROM waste_rollup AS r
+        WHERE (r.day, r.built) IN (SELECT arrayJoin(rolled.3))
+          AND r.day >= toDate32(asked_since) AND r.day <= toDate32(asked_until)
+          AND r.first_started_at >= asked_since AND r.last_started_at < asked_until
+        UNION ALL
+        -- that which it cuts, call by call,
+        SELECT
+            r.rule, r.about, r.trace_id, r.task, r.agent, r.team, r.user, r.provider, r.request_model, r.response_model,
+            r.small_answer_rate,
+            1,
+            one.2,
+            if(r.rule = 'dear_small_answer', [one.2], []),
+            one.1,
+            one.1,
+            if({ids:UInt64} = 0, [], [(one.1, one.3)])
+        FROM waste_rollup AS r
+        ARRAY JOIN arrayZip(r.started_at, r.femto_usd, r.call_ids) AS one
+        WHERE (r.day, r.built) IN (SELECT arrayJoin(rolled.3))
+          AND r.day IN (toDate(asked_since), toDate(asked_until))
+          AND (r.first_started_at < asked_since OR r.last_started_at >= asked_until)
+          AND one.1 >= asked_since AND one.1 < asked_until
+        UNION ALL
+        -- and what is not.
+        SELECT
+            w.rule, w.about, w.trace_id, w.task, w.agent, w.team, w.user, w.provider, w.request_model, w.response_model,
+            w.small_answer_rate,
+            1,
+            w.femto_usd,
+            if(w.rule = 'dear_small_answer', [w.femto_usd], []),
+            w.started_at,
+            w.started_at,
+            if({ids:UInt64} = 0, [], [(w.started_at, w.call_id)])
+        FROM wasted_calls() AS w
+    ) AS g
+    WHERE ({team:String} = '' OR g.team = {team:String})
+      AND ({agent:String} = '' OR g.agent = {agent:String})
+      AND ({user:String} = '' OR g.user = {user:String})
+      AND ({task:String} = '' OR g.task = {task:String})
+      AND ({model:String} = '' OR g.request_model = {model:String} OR g.response_model = {model:String})
+) AS f
+LEFT JOIN (
+    -- The lowest input rate in use at a provider.
+    SELECT h.provider AS provider, min(assumeNotNull(r.input)) AS input_rate
+    FROM call_groups('day') AS h
+    INNER JOIN (SELECT card_id, input FROM price_rate FINAL) AS r ON h.price_card_id = r.card_id
+    WHERE h.kind = 'llm' AND h.cost_usd > 0 AND r.input > 0
+    GROUP BY provider
+) AS p ON f.provider = p.provider
 -- Of a small answer either the difference in price was wasted, or what the other rules say.
-WHERE (g.small_rate > 0 AND g.small_rate >= 4 * g.cheapest_rate) = (g.rule = 'dear_small_answer') AND notEmpty(g.starts)
-GROUP BY rule, task, agent, team, about
-ORDER BY wasted_cost_usd DESC, rule, task, agent, team, about
+WHERE (f.small_rate >= greatest(4 * p.input_rate, 1)) = notEmpty(f.small_answers)
+GROUP BY f.finding
+ORDER BY wasted_cost_usd DESC, f.finding
 LIMIT if({limit:UInt64} = 0, 18446744073709551615, {limit:UInt64})

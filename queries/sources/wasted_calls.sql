@@ -38,7 +38,7 @@ FROM (
     SELECT
         *,
         if(
-            start_ns <= former_start_ns + hour_ns / 12,
+            turn <= former_turn + intDiv(hour_ns, 12),
             greatest(least(repeated_tokens, input - written) - cached, 0),
             0
         ) AS uncached,
@@ -47,11 +47,10 @@ FROM (
         intDiv(unused * least(definitions_tokens, cached), greatest(definitions_tokens, 1)) AS unused_cached,
         if(output BETWEEN 1 AND 16, coalesce(rates[1], 0), 0) AS small_rate,
         read_again * coalesce(rates[1] - rates[2], 0) AS read_again_femto_usd,
-        start_ns + if(written_1h > 0, hour_ns, intDiv(hour_ns, 12)) AS cached_until_ns,
+        if(written_1h > 0, hour_ns, intDiv(hour_ns, 12)) AS cached_ns,
         -- Who might read it the next day is not known.
         if(
-            -next_read_ns BETWEEN start_ns AND cached_until_ns
-                OR toDate(fromUnixTimestamp64Nano(cached_until_ns, 'UTC')) != day,
+            use <= next_read + cached_ns OR toDate(fromUnixTimestamp64Nano(start_ns + cached_ns, 'UTC')) != day,
             0,
             (written - written_1h) * coalesce(rates[3] - rates[1], 0) + written_1h * coalesce(rates[4] - rates[1], 0)
         ) AS unused_write_femto_usd,
@@ -68,7 +67,7 @@ FROM (
             ).3 AS rates,
             multiIf(
                 s.status = 'error', 'retry_storm',
-                s.next_step.2 != '' AND s.next_step.1 + s.start_ns >= -hour_ns, 'loop',
+                s.next_step.2 != '' AND s.step <= s.next_step.1 + hour_ns, 'loop',
                 ''
             ) AS whole_call,
             if(s.offering_calls >= 3 AND s.offered_tools > 2 * s.run_tools, s.offered_tools, 0) AS tools,
@@ -84,7 +83,12 @@ FROM (
                 0
             ) AS definitions_tokens
         FROM (
-            SELECT *, maxIf((-start_ns, repeated_tool), kind = 'tool') OVER later AS next_step
+            SELECT
+                *,
+                bitShiftLeft(toInt128(actor), 63) - start_ns AS step,
+                maxIf((step, repeated_tool), kind = 'tool') OVER (
+                    ORDER BY step RANGE BETWEEN UNBOUNDED PRECEDING AND 1 PRECEDING
+                ) AS next_step
             FROM (
                 SELECT
                     c.call_id AS call_id, c.kind AS kind, c.started_at AS started_at, c.trace_id AS trace_id,
@@ -102,53 +106,50 @@ FROM (
                     toHour(c.started_at) AS hour,
                     cityHash64(day, if(c.task = '', c.trace_id, c.task), c.agent) AS actor,
                     cityHash64(c.provider, if(c.response_model = '', c.request_model, c.response_model)) AS model,
+                    -- Windows sort by one number: the hash of a group above the 63 bits of the time, so that calls of
+                    -- different groups lie further apart than any time that is asked for. With PARTITION BY all columns
+                    -- are dealt out to threads for each window, which took twice as long as the rest.
                     -- The same tool with the same arguments, three times or more, none later than an hour after the one
                     -- before. All but the first are repeated.
-                    lagInFrame(start_ns, 1) OVER same AS one_before_ns,
+                    bitShiftLeft(toInt128(cityHash64(actor, c.kind, c.tool_name, c.tool_arguments_hash)), 63) + start_ns
+                        AS run,
+                    lagInFrame(run, 1) OVER runs AS run_before,
                     if(
-                        c.tool_arguments_hash != '' AND start_ns <= one_before_ns + hour_ns AND (
-                            one_before_ns <= lagInFrame(start_ns, 2) OVER same + hour_ns
-                            OR leadInFrame(start_ns, 1) OVER same BETWEEN start_ns AND start_ns + hour_ns
+                        c.tool_arguments_hash != '' AND run <= run_before + hour_ns AND (
+                            run_before <= lagInFrame(run, 2) OVER runs + hour_ns
+                            OR leadInFrame(run, 1) OVER runs BETWEEN run AND run + hour_ns
                         ),
                         toString(c.tool_name),
                         ''
                     ) AS repeated_tool,
-                    maxIf(start_ns, c.status = 'ok') OVER earlier AS former_start_ns,
-                    anyLast(if(c.status = 'ok', input, NULL)) OVER earlier AS former_input,
-                    maxIf(-start_ns, c.kind = 'llm' AND c.cache_read_tokens > 0) OVER of_cache AS next_read_ns,
+                    bitShiftLeft(toInt128(cityHash64(actor, c.kind, model)), 63) + start_ns AS turn,
+                    maxIf(turn, c.status = 'ok') OVER turns AS former_turn,
+                    anyLast(if(c.status = 'ok', input, NULL)) OVER turns AS former_input,
+                    bitShiftLeft(toInt128(cityHash64(day, c.team, c.agent, model)), 63) - start_ns AS use,
+                    maxIf(use, c.kind = 'llm' AND c.cache_read_tokens > 0) OVER later_uses AS next_read,
                     -- Tools that calls of an hour offered again and again, and how many of them ran.
-                    toInt64(maxIf(c.tool_definitions, c.tool_definitions > 0) OVER offering) AS offered_tools,
-                    countIf(c.tool_definitions > 0) OVER offering AS offering_calls,
-                    toInt64(uniqExactIf(c.tool_name, c.kind = 'tool') OVER (PARTITION BY actor, hour)) AS run_tools
+                    cityHash64(actor, hour, c.kind, c.tool_definitions_hash) AS offer,
+                    toInt64(maxIf(c.tool_definitions, c.tool_definitions > 0) OVER offers) AS offered_tools,
+                    countIf(c.tool_definitions > 0) OVER offers AS offering_calls,
+                    toInt64(uniqExactIf(c.tool_name, c.kind = 'tool') OVER hours) AS run_tools
                 FROM calls AS c FINAL
                 PREWHERE toDate(c.started_at) NOT IN (SELECT arrayJoin(judged_days))
                     AND (toDate(c.started_at), toHour(c.started_at)) NOT IN (SELECT arrayJoin(unread_hours))
                 WHERE c.started_at >= read_since AND c.started_at < read_until AND c.kind IN ('llm', 'tool')
                 WINDOW
-                    same AS (
-                        PARTITION BY actor, c.kind, c.tool_name, c.tool_arguments_hash ORDER BY start_ns
-                        ROWS BETWEEN 2 PRECEDING AND 1 FOLLOWING
-                    ),
-                    earlier AS (
-                        PARTITION BY actor, c.kind, model ORDER BY start_ns, c.call_id
-                        ROWS BETWEEN UNBOUNDED PRECEDING AND 1 PRECEDING
-                    ),
-                    of_cache AS (
-                        PARTITION BY cityHash64(day, c.team, c.agent, model) ORDER BY -start_ns
-                        RANGE BETWEEN UNBOUNDED PRECEDING AND 1 PRECEDING
-                    ),
-                    offering AS (PARTITION BY actor, hour, c.kind, c.tool_definitions_hash)
+                    runs AS (ORDER BY run ROWS BETWEEN 2 PRECEDING AND 1 FOLLOWING),
+                    turns AS (ORDER BY turn, c.call_id ROWS BETWEEN UNBOUNDED PRECEDING AND 1 PRECEDING),
+                    later_uses AS (ORDER BY use RANGE BETWEEN UNBOUNDED PRECEDING AND 1 PRECEDING),
+                    offers AS (ORDER BY offer RANGE BETWEEN CURRENT ROW AND CURRENT ROW),
+                    hours AS (ORDER BY cityHash64(actor, hour) RANGE BETWEEN CURRENT ROW AND CURRENT ROW)
             )
-            WINDOW later AS (PARTITION BY actor ORDER BY -start_ns RANGE BETWEEN UNBOUNDED PRECEDING AND 1 PRECEDING)
         ) AS s
         LEFT JOIN (
             SELECT
                 p.card_id AS card_id,
                 any(p.bands) AS bands,
                 any(p.slots) AS slots,
-                arraySort(groupUniqArray((
-                    r.band, r.slot, [r.input, r.cache_read, r.cache_write_5m, r.cache_write_1h, r.output, r.reasoning]
-                ))) AS rates
+                groupUniqArray((r.band, r.slot, [r.input, r.cache_read, r.cache_write_5m, r.cache_write_1h])) AS rates
             FROM price_card AS p
             INNER JOIN (SELECT * FROM price_rate FINAL) AS r ON p.card_id = r.card_id
             GROUP BY card_id

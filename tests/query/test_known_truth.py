@@ -245,6 +245,13 @@ def test_a_finding_names_its_calls_and_its_rule(asker: StoreAsker) -> None:
     assert "running a tool again with the same arguments" in loop["rule_text"]
 
 
+@pytest.mark.parametrize("ids", [0, 2])
+def test_a_finding_names_as_many_calls_as_are_asked_for(asker: StoreAsker, ids: int) -> None:
+    """With fewer ids the oldest are left, and all else is the same."""
+    expected = [{**row, "call_ids": ",".join(row["call_ids"].split(",")[:ids])} for row in ask(asker, "waste")]
+    assert ask(asker, "waste", ids=str(ids)) == expected != []
+
+
 def test_unused_tools_are_counted(asker: StoreAsker) -> None:
     """A finding about tools says how many of those offered were never run."""
     (found,) = ask(asker, "waste", task=Task(62, 13).name)

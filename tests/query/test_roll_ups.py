@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import random
 import time
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Mapping, Sequence
 from decimal import Decimal
 from typing import Any
 
@@ -60,20 +60,34 @@ def rolled(store: Store) -> int:
 
 
 @pytest.fixture(scope="module")
-def ledger(empty_store: Store) -> Iterator[Store]:
-    """A ledger of four closed days; days that are given up may be rolled up again at once."""
-    patch = pytest.MonkeyPatch()
-    patch.setattr(rolled_days, "LEASE_S", 0)
+def priced_store(empty_store: Store) -> Store:
+    """A store with prices and a rate of exchange, and no calls."""
     record(empty_store, Catalogue.load())
     empty_store.insert(
         "display_rate",
         ("currency", "valid_from", "rate", "catalogue_version"),
         [["EUR"], [1_767_225_600], [Decimal("0.9")], ["v1"]],
     )
+    return empty_store
+
+
+@pytest.fixture
+def unrolled(priced_store: Store, monkeypatch: pytest.MonkeyPatch) -> Store:
+    """A ledger of four closed days; days that are given up may be rolled up again at once."""
+    monkeypatch.setattr(rolled_days, "LEASE_S", 0)
+    for table in ("calls", "rolled_period", "call_rollup", "run_rollup", "waste_rollup", "repricing", "repriced_call"):
+        priced_store.command(f"TRUNCATE TABLE {table}")
     chance = random.Random(7)
-    write(empty_store, [call(number, chance, FIRST_DAY * DAY_NS, DAYS * DAY_NS) for number in range(CALLS)], 1)
-    yield empty_store
-    patch.undo()
+    write(priced_store, [call(number, chance, FIRST_DAY * DAY_NS, DAYS * DAY_NS) for number in range(CALLS)], 1)
+    return priced_store
+
+
+@pytest.fixture
+def ledger(unrolled: Store) -> Store:
+    """The ledger with all its days rolled up."""
+    RollUps(unrolled, usable_after_s=0).make()
+    assert rolled(unrolled) == DAYS
+    return unrolled
 
 
 def check_the_same(store: Store, ranges: Sequence[Mapping[str, str]] = RANGES[1:2]) -> None:
@@ -89,11 +103,11 @@ def check_the_same(store: Store, ranges: Sequence[Mapping[str, str]] = RANGES[1:
         assert from_roll_ups[name, number] == rows, (name, ranges[number])
 
 
-def test_a_ledger_answers_the_same_from_roll_ups(ledger: Store) -> None:
+def test_a_ledger_answers_the_same_from_roll_ups(unrolled: Store) -> None:
     """Every question, over all times and over times that cut hours, answers to the digit what the calls say."""
-    assert rolled(ledger) == 0
-    check_the_same(ledger, RANGES)
-    assert RollUps(ledger, usable_after_s=0).make() == []
+    assert rolled(unrolled) == 0
+    check_the_same(unrolled, RANGES)
+    assert RollUps(unrolled, usable_after_s=0).make() == []
 
 
 def test_roll_ups_are_what_is_read(ledger: Store) -> None:

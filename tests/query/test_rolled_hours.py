@@ -54,6 +54,17 @@ def busy_call(number: int, chance: random.Random, hour: int, hours: int) -> Call
     )  # fmt: skip
 
 
+def call_that_reads_again(second: int) -> Call:
+    """One of the calls of a task that sends the same input again, at a second of the second hour."""
+    start_ns = (FIRST_HOUR + 1) * NS_PER_HOUR + second * 10**9
+    return call(0, random.Random(0), start_ns, 1)._replace(
+        call_id=f"read-again-{second}", kind="llm", status="ok", error_type="", provider="openai",
+        request_model="gpt-4o", response_model="gpt-4o", input_tokens=5_000, cache_read_tokens=None,
+        cache_write_tokens=None, output_tokens=100, usage_status="reported", reported_cost_usd=None, tool_name="",
+        tool_arguments_hash="", task="task-of-one-reader", agent="agent-1",
+    )  # fmt: skip
+
+
 @pytest.fixture(scope="module")
 def ledger(empty_store: Store) -> Iterator[Store]:
     """A ledger of yesterday and today; what is given up may be rolled up again at once."""
@@ -61,7 +72,8 @@ def ledger(empty_store: Store) -> Iterator[Store]:
         patch.setattr(rolled_days, "LEASE_S", 0)
         record(empty_store, Catalogue.load())
         chance = random.Random(7)
-        write(empty_store, [busy_call(number, chance, FIRST_HOUR, HOURS) for number in range(HOURS * 25)], 1)
+        busy = [busy_call(number, chance, FIRST_HOUR, HOURS) for number in range(HOURS * 25)]
+        write(empty_store, [*busy, call_that_reads_again(600), call_that_reads_again(630)], 1)
         yield empty_store
 
 

@@ -86,7 +86,7 @@ def test_the_page_asks_questions_that_exist(tags: StartTags) -> None:
     filters = {attributes["name"] for tag, attributes in tags if tag == "select"}
     for name, attributes in asked.items():
         takes = {parameter.name for parameter in load()[name].parameters}
-        assert filters | ({"limit", "top"} & {key.removeprefix("data-") for key in attributes}) <= takes
+        assert filters | ({"limit", "top", "ids"} & {key.removeprefix("data-") for key in attributes}) <= takes
         columns = {column.name for column in load()[name].columns}
         told = [set((attributes.get(f"data-{part}") or "").split()) for part in ("columns", "narrow", "group")]
         assert told[1] <= (told[0] or columns) and told[0] | told[2] <= columns

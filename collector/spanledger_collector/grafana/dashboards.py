@@ -72,7 +72,7 @@ def dashboards() -> dict[str, dict[str, Any]]:
             "waste",
             "Waste",
             "Dollars that bought nothing, and the signs of it.",
-            _asked("waste", limit="200", height=12),
+            _asked("waste", limit="200", ids="0", height=12),
             _asked("cache_hits", width=12),
             _asked("tool_calls", width=12),
             _asked("call_distribution", limit="200", height=12),

@@ -25,7 +25,7 @@ export async function showOverview(asked, isLatest) {
   const before = filtersBefore(asked);
   const former = before ? give("spend_total", before) : [];
   const answers = Object.fromEntries(sections.map((section) => [section.dataset.query, give(section.dataset.query,
-    { limit: section.dataset.limit, top: section.dataset.top }, (rows) => showAnswer(section, rows)).catch((error) => tellIn(section, error, isLatest))]));
+    { limit: section.dataset.limit, top: section.dataset.top, ids: section.dataset.ids }, (rows) => showAnswer(section, rows)).catch((error) => tellIn(section, error, isLatest))]));
   const shown = await Promise.allSettled([
     trend,
     answers.calls.then((rows) => { if (isLatest()) slowCalls = rows; }),

@@ -16,7 +16,7 @@ export async function showTask(asked, isLatest) {
   const { task } = asked;
   explain(asked, isLatest).catch(() => {});
   const [[totals], calls, waste] = await Promise.all([
-    ask("spend_total", { task }), ask("task_timeline", { task }), ask("waste", { task }),
+    ask("spend_total", { task }), ask("task_timeline", { task }), ask("waste", { task, ids: "0" }),
   ]);
   if (!isLatest()) return totals;
   document.getElementById("task-name").textContent = task;
