@@ -42,7 +42,9 @@ def store(tmp_path: Path) -> Iterator[Store]:
 def test_what_was_written_may_be_there_and_nothing_else(store: Store, stored_before: bool) -> None:
     """Keys of written facts are asked for, before and after a restart; others, in the same minutes too, are not."""
     seen = SeenKeys(store)
-    Ledger(store, seen).write_facts([CALL, LONG])
+    ledger = Ledger(store, seen)
+    ledger.expect([CALL, LONG], {})
+    ledger.write_facts([CALL, LONG])
     if stored_before:
         seen = SeenKeys(store)
     assert seen.traces(["t1", "t2"]) == ["t1"]

@@ -143,4 +143,4 @@ def _one_span(span_id: int, parent_id: int, attributes: dict[str, str | int]) ->
 
 
 def _through(pipeline: Pipeline) -> Callable[[Sequence[Entry]], object]:
-    return lambda entries: pipeline.process([body for e in entries if leads_to_ledger(body := e.request.parse())])
+    return lambda entries: pipeline.begin([body for e in entries if leads_to_ledger(body := e.request.parse())])

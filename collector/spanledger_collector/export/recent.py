@@ -8,7 +8,7 @@ while nobody else writes facts.
 from __future__ import annotations
 
 from collections.abc import Collection, Iterable
-from itertools import chain
+from itertools import chain, islice
 
 from spanledger_collector.compiled import twin
 from spanledger_collector.export.seen import NewKeys, SeenKeys
@@ -21,11 +21,13 @@ KEPT_BYTES = 96 * 2**20
 keys have filled half of it, those that were not asked for since the half before was full are let go."""
 _BYTES_A_FACT = 1_500
 """Without its texts."""
+_WEIGHED = 100
+"""So many of a batch are weighed for all of it."""
 _TRACE_ID, _RESPONSE_ID = FACT_FIELDS.index("trace_id"), FACT_FIELDS.index("response_id")
 
 
 class RecentFacts:
-    """Facts that are in the store, by key. For one thread."""
+    """Facts that are in the store, or will be before the next question, by key. For one thread."""
 
     def __init__(self, seen: SeenKeys, kept_bytes: int = KEPT_BYTES) -> None:
         compiled = twin("export.compiled_recent")
@@ -61,9 +63,10 @@ class RecentFacts:
         """The same of response ids."""
         _keep(self._responses, response_ids, ((fact.response_id, fact) for fact in facts))
 
-    def written(self, facts: Collection[Fact], match_keys: Collection[int], new: NewKeys, size_bytes: int) -> None:
-        """Keep facts that are stored now, as ``size_bytes`` of text and numbers; ``new`` are the keys they brought."""
-        weight_bytes = _BYTES_A_FACT + size_bytes // max(1, len(facts))
+    def expect(self, facts: Collection[Fact], match_keys: Collection[int], new: NewKeys) -> None:
+        """Keep facts that will be stored before the next are expected; ``new`` are the keys they brought."""
+        sample = list(islice(facts, 0, None, max(1, len(facts) // _WEIGHED)))
+        weight_bytes = _BYTES_A_FACT + sum(map(_text_bytes, sample)) // max(1, len(sample))
         self._traces.add_by(_TRACE_ID, facts, weight_bytes, new.traces)
         self._responses.add_by(_RESPONSE_ID, facts, weight_bytes, new.responses)
         for fact, key in zip(facts, match_keys, strict=True):
@@ -158,4 +161,8 @@ def _keep(kept: Kept, keys: Iterable[str], facts: Iterable[tuple[str, Fact]]) ->
     for key in keys:
         kept.begin(key)
     for key, fact in facts:
-        kept.add(key, fact, _BYTES_A_FACT + sum(len(value) for value in fact if type(value) is str), set())
+        kept.add(key, fact, _BYTES_A_FACT + _text_bytes(fact), set())
+
+
+def _text_bytes(fact: Fact) -> int:
+    return sum(len(value) for value in fact if type(value) is str)
