@@ -126,7 +126,7 @@ def test_a_store_without_hours_gets_them(emptied_store: Store) -> None:
     before, structure, indices = (store.query(sql).rows for sql in (EVERYTHING, STRUCTURE, INDICES))
     assert {call[0].split()[0] for call in before} == {"kept", "richer", "hour", "back", "tied", "old"}
     assert len(before) == 5 * 2 + 101
-    assert migrate(store) == [7]
+    assert migrate(store)[0] == 7
     assert_moved(store, before)
     assert store.query(STRUCTURE).rows == structure
     assert store.query(INDICES).rows == indices
@@ -159,7 +159,7 @@ def test_a_migration_that_died_begins_again(emptied_store: Store, statement_numb
     make_old(emptied_store, months=2)
     before = emptied_store.query(EVERYTHING).rows
     die_after(emptied_store, statement_number)
-    assert migrate(emptied_store) == [7]
+    assert migrate(emptied_store)[0] == 7
     assert_moved(emptied_store, before)
 
 
@@ -171,7 +171,7 @@ def test_a_migration_that_dies_after_every_statement_comes_to_its_end(emptied_st
         die_after(emptied_store, statement_number)
     for statement in STATEMENTS:
         emptied_store.command(statement)
-    assert migrate(emptied_store) == [7]
+    assert migrate(emptied_store)[0] == 7
     assert_moved(emptied_store, before)
 
 
@@ -183,7 +183,7 @@ def test_a_copy_that_was_cut_short_begins_again(emptied_store: Store, table: str
     copy = f"INSERT INTO {table} SELECT * FROM {'calls FINAL' if table == 'calls_moving' else 'calls_moving FINAL'}"
     die_after(emptied_store, STATEMENTS.index(copy))
     emptied_store.command(f"{copy} LIMIT 3")
-    assert migrate(emptied_store) == [7]
+    assert migrate(emptied_store)[0] == 7
     assert_moved(emptied_store, before)
 
 
@@ -198,5 +198,5 @@ def test_rows_that_did_not_come_over_are_not_dropped(emptied_store: Store, table
     emptied_store.command(f"TRUNCATE TABLE {'calls_moving' if table == 'calls' else 'calls'}")
     with pytest.raises(StoreError, match="let one process migrate"):
         emptied_store.command(STATEMENTS[check])
-    assert migrate(emptied_store) == [7]
+    assert migrate(emptied_store)[0] == 7
     assert_moved(emptied_store, before)
