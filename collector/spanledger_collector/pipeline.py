@@ -86,7 +86,8 @@ class Pipeline:
     """decode ▸ normalise ▸ merge ▸ price ▸ export, a batch of requests at a time. For one thread.
 
     A batch is written while the next one is decoded and merged: that one sees it as if it were stored. It is written in
-    its turn only when it is, so that at any moment the store holds what it would if all were done one by one.
+    its turn only when it is, so that at any moment the ledger holds what it would if all were done one by one. Only
+    spans may be a batch ahead of it: should the former fail, it finds in them what it would find in them later.
     """
 
     def __init__(self, ledger: LedgerStore, catalogue: Catalogue) -> None:

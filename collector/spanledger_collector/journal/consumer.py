@@ -142,7 +142,8 @@ class Consumer:
                 self._is_gathering = False
                 return True
             if self._journal.depth.entries:
-                deadline_s = deadline_s or now_s + self._limits.wait_s
+                # What came while another batch was written has waited as well.
+                deadline_s = deadline_s or now_s + self._limits.wait_s - self._journal.lag_s
                 self._is_gathering = True
                 if self._hurry.is_set() or now_s >= deadline_s:
                     break

@@ -2,8 +2,6 @@
 
 from __future__ import annotations
 
-import time
-
 from spanledger_collector import metrics
 from spanledger_collector.journal.file import Journal
 
@@ -18,4 +16,4 @@ def show_depth(journal: Journal) -> None:
 
 def lag_s(journal: Journal) -> float:
     """The age of the oldest request that waits, in seconds; 0 where none does."""
-    return journal.depth.lag_s(time.time())
+    return journal.lag_s

@@ -100,6 +100,11 @@ class Journal:
         """What waits."""
         return self._depth
 
+    @property
+    def lag_s(self) -> float:
+        """The age of the oldest that waits, in seconds; 0 where nothing does."""
+        return self._depth.lag_s(self._now_s())
+
     def check_room(self, more_bytes: int) -> None:
         """Whether ``more_bytes`` may be appended.
 
