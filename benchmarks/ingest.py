@@ -40,7 +40,7 @@ from spanledger_collector.price import Catalogue
 
 CONNECTIONS = 16
 """Each sends one request after the other, as an application's exporter does."""
-BATCH_SPANS = 10_000
+BATCH_SPANS = 50_000
 WARM_UP_SPANS = 500
 
 
@@ -60,20 +60,18 @@ SHAPES = (
     Shape("genai", 10, 0.4),
     Shape("genai", 1, 0.1),
 )
-ROTEL_SPANS = 3
-"""Times the spans that ours get: its time is counted in hundredths of a second, which should be many."""
 
 
 class NullLedger(EmptyStore):
     """Takes all rows and keeps none."""
 
-    def write_spans(self, blocks: bytes, token: str = "") -> None:
+    def write_spans(self, blocks: bytes) -> None:
         """Drop them."""
 
-    def write_rows(self, rows: Collection[LedgerRow], token: str = "") -> None:
+    def write_rows(self, rows: Collection[LedgerRow]) -> None:
         """Drop them."""
 
-    def write_facts(self, facts: Collection[Fact], token: str = "") -> None:
+    def write_facts(self, facts: Collection[Fact]) -> None:
         """Drop them."""
 
 
@@ -221,7 +219,7 @@ def main() -> None:
     """Print the tables."""
     arguments = argparse.ArgumentParser(description=__doc__.splitlines()[0])
     arguments.add_argument(
-        "--spans", type=int, default=40_000, help="GenAI spans, 100 a request; of others in proportion"
+        "--spans", type=int, default=200_000, help="GenAI spans, 100 a request; of others in proportion"
     )
     spans = arguments.parse_args().spans
     catalogue = Catalogue.load()
@@ -241,12 +239,11 @@ def main() -> None:
     with servers.sink() as sink_port:
         for shape in SHAPES:
             table.begin()
-            ours = max(round(spans * shape.weight), shape.spans_per_request)
-            sent = requests(shape.kind, (ROTEL_SPANS if program else 1) * ours, 1, shape.spans_per_request)
+            count = max(round(spans * shape.weight), shape.spans_per_request)
+            sent = requests(shape.kind, count, 1, shape.spans_per_request)
             bodies = [request.SerializeToString() for request in sent]
             if program:
                 table.row("rotel", lambda: servers.rotel(program, sink_port), shape, bodies)
-            bodies = bodies[: ours // shape.spans_per_request]
             table.row("spanledger, store cut off", lambda: servers.ours_without_store(sink_port), shape, bodies)
             table.row("spanledger into chDB", servers.ours, shape, bodies)
             table.row("  with 2 receivers", lambda: servers.ours(receivers=2), shape, bodies)

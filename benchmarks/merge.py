@@ -35,6 +35,12 @@ class EmptyStore:
         """None."""
         return []
 
+    def expect(self, facts: Collection[Fact], contexts: object) -> None:
+        """Answer as before."""
+
+    def forget(self) -> None:
+        """There is nothing to forget."""
+
 
 def cpu_us_per_span(run: Callable[[], object], spans: int) -> float:
     """CPU time of this process in µs a span, of the best of some rounds."""

@@ -158,7 +158,8 @@ class SinkStore:
     name = "the sink"
 
     def __init__(self, port: int) -> None:
-        self._connection = http.client.HTTPConnection("127.0.0.1", port)
+        self._port = port
+        self._of_thread = threading.local()
 
     def query(self, sql: str, parameters: dict[str, Any] | None = None) -> Any:
         """No rows, and as many when they are counted."""
@@ -177,9 +178,11 @@ class SinkStore:
         """Drop prices."""
 
     def insert_native(self, table: str, blocks: bytes, columns: Sequence[str] = ()) -> None:
-        """Send rows."""
-        self._connection.request("POST", "/", blocks)
-        self._connection.getresponse().read()
+        """Send rows; spans come from another thread than the ledger's."""
+        if not hasattr(self._of_thread, "connection"):
+            self._of_thread.connection = http.client.HTTPConnection("127.0.0.1", self._port)
+        self._of_thread.connection.request("POST", "/", blocks)
+        self._of_thread.connection.getresponse().read()
 
 
 async def _serve(folder: str, port: int, sink_port: int) -> None:

@@ -61,6 +61,7 @@ def costs_us(facts: list[Fact], catalogue: Catalogue, spans: int) -> tuple[float
 
     def write() -> None:
         ledger.write_rows(rows)
+        ledger.expect(settlement.facts, {})
         ledger.write_facts(settlement.facts)
 
     return (

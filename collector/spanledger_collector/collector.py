@@ -8,6 +8,7 @@ import math
 import sys
 import time
 from collections.abc import Iterator, Sequence
+from concurrent.futures import Future
 from contextlib import ExitStack, contextmanager
 from functools import partial
 from typing import Any
@@ -40,7 +41,7 @@ from spanledger_collector.journal import (
     show_depth,
     told,
 )
-from spanledger_collector.pipeline import LedgerRequest, Pipeline, leads_to_ledger
+from spanledger_collector.pipeline import LedgerRequest, Pipeline, Processed, leads_to_ledger
 from spanledger_collector.price.desk import PriceDesk
 from spanledger_collector.receive.entrance import Entrance
 from spanledger_collector.receive.redact import redaction_of
@@ -138,12 +139,12 @@ def open_journal(settings: Settings) -> Journal:
 def journal_consumer(settings: Settings, journal: Journal, pipeline: Pipeline, stage: Stage | None) -> Consumer:
     """What takes requests from ``journal`` through ``pipeline``, and to ``stage`` those that are to be forwarded."""
 
-    def process(entries: Sequence[Entry]) -> None:
+    def begin(entries: Sequence[Entry]) -> Future[Processed]:
         settled = partial(stage, entries, [entry.request.parse() for entry in entries]) if stage else None
-        pipeline.process([request for entry in entries for request in _for_ledger(entry.request)], settled)
+        return pipeline.begin([request for entry in entries for request in _for_ledger(entry.request)], settled)
 
     limits = BatchLimits(settings.batch_spans, settings.batch_bytes, settings.batch_wait_ms / 1000)
-    return Consumer(journal, process, dead_letters_of(settings), limits)
+    return Consumer(journal, begin, dead_letters_of(settings), limits)
 
 
 def dead_letters_of(settings: Settings) -> DeadLetters:

@@ -249,11 +249,11 @@ class Settings(BaseSettings):
     """What stays free on the disk of ``data``: with less, clients are told to slow down."""
     drain_s: NonNegativeFloat = 10.0
     """How long a stop waits for what is in the journal; the rest is for the next start."""
-    batch_spans: PositiveInt = 20_000
+    batch_spans: PositiveInt = 50_000
     """Spans written to the store together at the most."""
     batch_bytes: PositiveInt = 32 * 1024 * 1024
     """The same for the size of their requests."""
-    batch_wait_ms: NonNegativeInt = 200
+    batch_wait_ms: NonNegativeInt = 500
     """How long a batch waits for more spans."""
     connect_timeout_s: NonNegativeFloat = 30.0
     """How long the start waits for a ClickHouse server that does not answer yet."""

@@ -5,7 +5,7 @@ from __future__ import annotations
 import threading
 from collections import Counter
 from collections.abc import Callable, Collection, Iterator, Mapping
-from concurrent.futures import ThreadPoolExecutor, wait
+from concurrent.futures import Future, ThreadPoolExecutor, wait
 from dataclasses import dataclass
 from functools import partial
 from typing import Protocol, TypeGuard
@@ -15,6 +15,7 @@ from opentelemetry.proto.collector.trace.v1.trace_service_pb2 import ExportTrace
 
 from spanledger_collector import metrics
 from spanledger_collector.decode import Batch, Decoder, PlainSpans, SpanPlace, TraceRequest
+from spanledger_collector.errors import RetryableError
 from spanledger_collector.merge import FactStore, LedgerRow, Settlement, Settler, with_calls
 from spanledger_collector.model import Call, Fact, Span
 from spanledger_collector.normalise import (
@@ -32,7 +33,9 @@ from spanledger_collector.price.calls import priced, priced_all
 LedgerRequest = TraceRequest | ExportLogsServiceRequest
 
 Settled = Callable[[Settlement, Collection[Fact], Callable[[Call], Call]], object]
-"""Told of a batch before its facts are written: the settlement, what the batch stated, and what prices a call."""
+"""Told of a batch before its facts are written: the settlement, what the batch stated, and what prices a call.
+
+In another thread than the one that gave the requests."""
 
 
 def leads_to_ledger(request: object) -> TypeGuard[ExportTraceServiceRequest | ExportLogsServiceRequest]:
@@ -43,7 +46,10 @@ def leads_to_ledger(request: object) -> TypeGuard[ExportTraceServiceRequest | Ex
 
 
 class LedgerStore(FactStore, Protocol):
-    """What the pipeline writes to: ``export.ledger.Ledger``, and its in-memory twin ``export.memory.MemoryLedger``."""
+    """What the pipeline writes to: ``export.ledger.Ledger``, and its in-memory twin ``export.memory.MemoryLedger``.
+
+    One thread asks and says what is to be expected; others write.
+    """
 
     def write_spans(self, blocks: bytes) -> None:
         """Insert rows of ``otel_traces``, given in the Native format."""
@@ -54,6 +60,15 @@ class LedgerStore(FactStore, Protocol):
     def write_facts(self, facts: Collection[Fact]) -> None:
         """Insert facts."""
 
+    def expect(self, facts: Collection[Fact], contexts: Mapping[SpanPlace, Callable[[], Fact]]) -> None:
+        """Answer from now on as if these facts were stored, and the plain spans that ``contexts`` are made of.
+
+        What was expected before has been written when a question comes.
+        """
+
+    def forget(self) -> None:
+        """Answer from the store alone: something that was expected may not be written."""
+
 
 @dataclass(slots=True, frozen=True)
 class Processed:
@@ -63,21 +78,35 @@ class Processed:
     rows: int
 
 
+class FormerBatchError(RetryableError):
+    """The batch before this one could not be written, and this one follows from it."""
+
+
 class Pipeline:
-    """decode ▸ normalise ▸ merge ▸ price ▸ export, a batch of requests at a time. For one thread."""
+    """decode ▸ normalise ▸ merge ▸ price ▸ export, a batch of requests at a time. For one thread.
+
+    A batch is written while the next one is decoded and merged: that one sees it as if it were stored. It is written in
+    its turn only when it is, so that at any moment the ledger holds what it would if all were done one by one. Only
+    spans may be a batch ahead of it: should the former fail, it finds in them what it would find in them later.
+    """
 
     def __init__(self, ledger: LedgerStore, catalogue: Catalogue) -> None:
         self._ledger = ledger
         self._catalogue = catalogue
         self._pricing = threading.Lock()
-        self._writer = ThreadPoolExecutor(1, thread_name_prefix="spans")
+        self._spans_writer = ThreadPoolExecutor(1, thread_name_prefix="spans")
+        self._writer = ThreadPoolExecutor(1, thread_name_prefix="ledger")
+        self._former: Future[Processed] | None = None
         self._decoder = Decoder(scope_tells, name_tells, fact_reader())
+        ledger.forget()
         self._settler: Settler | None = Settler(ledger)
 
     def use(self, catalogue: Catalogue) -> None:
         """Price by ``catalogue`` from now on; when it returns, no row is under way that was priced by the former."""
         with self._pricing:
             self._catalogue = catalogue
+            if self._former is not None:
+                wait((self._former,))
 
     def process(self, requests: Collection[LedgerRequest], settled: Settled | None = None) -> Processed:
         """Take requests through all stages; when it returns, the store has them. Doing it again changes nothing.
@@ -89,35 +118,77 @@ class Pipeline:
             StoreUnavailableError: the store did not answer; the same requests may be given again.
             StoreError: the store refused a row.
         """
+        return self.begin(requests, settled).result()
+
+    def begin(self, requests: Collection[LedgerRequest], settled: Settled | None = None) -> Future[Processed]:
+        """``process``, of which the last part goes on beside the caller: the store has the requests when it is done.
+
+        What was begun before is written when it returns.
+
+        Raises:
+            FormerBatchError: what was begun before failed meanwhile; these requests may be given again.
+            StoreUnavailableError, StoreError: as in ``process``, which its future raises, too.
+        """
+        if self._former is not None and self._former.done() and self._former.exception() is not None:
+            self._start_over()
         try:
-            return self._process(requests, self._settler or Settler(self._ledger), settled)
+            return self._begin(requests, self._settler or Settler(self._ledger), settled)
         except BaseException:
-            # It noted as arrived what may not be stored; the next one is derived from what is.
-            self._settler = None
+            self._start_over()
             raise
 
-    def _process(self, requests: Collection[LedgerRequest], settler: Settler, settled: Settled | None) -> Processed:
+    def _start_over(self) -> None:
+        """Derive what comes next from what is stored: what was noted as arrived may not be."""
+        if self._former is not None:
+            wait((self._former,))
+        self._former = self._settler = None
+        self._ledger.forget()
+
+    def _begin(
+        self, requests: Collection[LedgerRequest], settler: Settler, settled: Settled | None
+    ) -> Future[Processed]:
         self._settler = settler
         batch = self._decoder.decode(r for r in requests if not isinstance(r, ExportLogsServiceRequest))
-        facts, plain = _sorted_out(batch)
-        facts.extend(f for r in requests if isinstance(r, ExportLogsServiceRequest) for f in facts_of_logs(r))
-        # The store takes the spans while the merge works; nothing follows from them before both are done.
-        spans_written = self._writer.submit(self._ledger.write_spans, batch.block)
+        # Nothing follows from spans before the rows are written, too.
+        spans_written = self._spans_writer.submit(self._ledger.write_spans, batch.block)
         try:
+            facts, plain = _sorted_out(batch)
+            facts.extend(f for r in requests if isinstance(r, ExportLogsServiceRequest) for f in facts_of_logs(r))
             settlement = settler.settle(facts, plain)
-        finally:
+            self._ledger.expect(settlement.facts, plain)
+            with self._pricing:
+                rows = with_calls(settlement.rows, priced_all((row.call for row in settlement.rows), self._catalogue))
+                self._await_former()
+                told = (
+                    partial(settled, settlement, facts, partial(priced, catalogue=self._catalogue)) if settled else None
+                )
+                self._former = self._writer.submit(self._write, spans_written, rows, told, settlement.facts, batch.size)
+                return self._former
+        except BaseException:
+            # Who tries again must not meet what is still on its way.
             wait((spans_written,))
+            raise
+
+    def _await_former(self) -> None:
+        if self._former is not None and self._former.exception() is not None:
+            raise FormerBatchError("the batch before this one could not be written")
+
+    def _write(
+        self,
+        spans_written: Future[None],
+        rows: list[LedgerRow],
+        told: Callable[[], object] | None,
+        facts: Collection[Fact],
+        spans: int,
+    ) -> Processed:
         spans_written.result()
-        with self._pricing:
-            calls = priced_all((row.call for row in settlement.rows), self._catalogue)
-            rows = with_calls(settlement.rows, calls)
-            # The facts last: should the process end before, the same facts are new once more and make the same rows.
-            self._ledger.write_rows(rows)
-            if settled:
-                settled(settlement, facts, partial(priced, catalogue=self._catalogue))
-            self._ledger.write_facts(settlement.facts)
-        _count(batch.size, rows)
-        return Processed(batch.size, len(rows))
+        self._ledger.write_rows(rows)
+        if told:
+            told()
+        # The facts last: should the process end before, the same facts are new once more and make the same rows.
+        self._ledger.write_facts(facts)
+        _count(spans, rows)
+        return Processed(spans, len(rows))
 
 
 def _count(spans: int, rows: list[LedgerRow]) -> None:

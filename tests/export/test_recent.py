@@ -73,7 +73,7 @@ def test_what_is_kept_and_what_is_asked_are_together_what_is_stored(
             keys = [match_key(fact) for fact in facts]
             new = seen.add(facts, keys)
             stored.update(facts)
-            recent.written(facts, keys, new, 300 * len(facts))
+            recent.expect(facts, keys, new)
             continue
         traces, responses = {fact.trace_id for fact in facts}, {fact.response_id for fact in facts} - {""}
         windows = [MatchWindow(match_key(f), f.started_at_ns, f.ended_at_ns, f.response_id != "") for f in facts]
@@ -99,7 +99,7 @@ def test_traces_that_go_on_are_not_read_from_the_store(embedded: Store, monkeypa
     questions = counted(embedded, monkeypatch)
     ledger = Ledger(embedded, SeenKeys(embedded))
     for span in range(3):
-        ledger.write_facts([call(trace, span, 0, 0) for trace in range(3)])
+        write(ledger, *(call(trace, span, 0, 0) for trace in range(3)))
         assert len(ledger.facts_of_traces(["t0", "t1", "t2"])) == 3 * (span + 1)
     assert questions == []
     ledger = Ledger(embedded, SeenKeys(embedded))
@@ -113,7 +113,7 @@ def test_after_an_insert_that_may_have_failed_the_store_is_asked(
 ) -> None:
     """Whether the facts are stored is not known then: of their traces nothing is kept."""
     ledger = Ledger(embedded, SeenKeys(embedded))
-    ledger.write_facts([call(7, 1, 0, 0)])
+    write(ledger, call(7, 1, 0, 0))
     insert = embedded.insert_native
 
     def broken(*arguments: Any) -> None:
@@ -123,11 +123,18 @@ def test_after_an_insert_that_may_have_failed_the_store_is_asked(
     with monkeypatch.context() as patch:
         patch.setattr(embedded, "insert_native", broken)
         with pytest.raises(ConnectionError):
-            ledger.write_facts([call(7, 2, 0, 0), call(8, 1, 0, 0)])
+            write(ledger, call(7, 2, 0, 0), call(8, 1, 0, 0))
+    ledger.forget()
     questions = counted(embedded, monkeypatch)
     assert {fact.span_id for fact in ledger.facts_of_traces(["t7", "t8"])} == {"s1", "s2"}
     assert len(ledger.facts_of_traces(["t8"])) == 1
     assert len(questions) == 1
+
+
+def write(ledger: Ledger, *facts: Fact) -> None:
+    """As the pipeline does it."""
+    ledger.expect(facts, {})
+    ledger.write_facts(facts)
 
 
 def counted(store: Store, monkeypatch: pytest.MonkeyPatch) -> list[str]:

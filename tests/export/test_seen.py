@@ -9,6 +9,7 @@ from typing import Any
 
 import pytest
 
+from spanledger_collector.export import seen as seen_module
 from spanledger_collector.export.ledger import Ledger
 from spanledger_collector.export.migrate import migrate
 from spanledger_collector.export.seen import SeenKeys
@@ -19,6 +20,8 @@ from spanledger_collector.model import Fact
 from spanledger_collector.pipeline import Pipeline
 from spanledger_collector.price import Catalogue
 from spanledger_collector.receive.files import read_requests
+
+from .test_recent import EmptyStore
 
 SECOND_NS = 10**9
 START_NS = 1_795_000_000 * SECOND_NS
@@ -42,7 +45,9 @@ def store(tmp_path: Path) -> Iterator[Store]:
 def test_what_was_written_may_be_there_and_nothing_else(store: Store, stored_before: bool) -> None:
     """Keys of written facts are asked for, before and after a restart; others, in the same minutes too, are not."""
     seen = SeenKeys(store)
-    Ledger(store, seen).write_facts([CALL, LONG])
+    ledger = Ledger(store, seen)
+    ledger.expect([CALL, LONG], {})
+    ledger.write_facts([CALL, LONG])
     if stored_before:
         seen = SeenKeys(store)
     assert seen.traces(["t1", "t2"]) == ["t1"]
@@ -57,6 +62,32 @@ def test_what_was_written_may_be_there_and_nothing_else(store: Store, stored_bef
     of_no_id = here._replace(unidentified=True)
     asked = [here, just_after, next_day, of_the_long_one, whole_day, unknown, of_no_id]
     assert seen.windows(asked) == [here, just_after, of_the_long_one, whole_day]
+
+
+@pytest.mark.parametrize("in_use", [True, False])
+def test_few_keys_are_asked_for_in_vain(in_use: bool, monkeypatch: pytest.MonkeyPatch) -> None:
+    """With as many facts as the filter is made for, one key of a thousand that nothing has is taken for one that is."""
+    monkeypatch.setattr(seen_module, "_FEWEST_WORDS_LOG2", 12)
+    if not in_use:
+        monkeypatch.setattr(seen_module, "twin", lambda name: None)
+    seen = SeenKeys(EmptyStore())  # type: ignore[arg-type]
+    stored = [f"{random.Random(n).getrandbits(128):032x}" for n in range(2_500)]
+    calls = [Fact(trace_id, "s", response_id=f"resp_{trace_id}", kind="llm") for trace_id in stored]
+    seen.add(calls, map(match_key, calls))
+    others = [f"{random.Random(10**6 + n).getrandbits(128):032x}" for n in range(20_000)]
+    assert seen.traces(stored) == stored
+    assert len(seen.traces(others)) < len(others) / 500
+
+
+def test_the_filter_grows_with_the_facts(store: Store, monkeypatch: pytest.MonkeyPatch) -> None:
+    """A store with more facts than the smallest is made for gets a larger one, which knows them all."""
+    monkeypatch.setattr(seen_module, "_FEWEST_WORDS_LOG2", 4)
+    facts = [Fact(f"{n:032x}", "s", response_id=f"resp_{n:030x}") for n in range(1_000)]
+    Ledger(store).write_facts(facts)
+    seen = SeenKeys(store)
+    assert len(seen._words) == 512
+    assert seen.traces(fact.trace_id for fact in facts) == [fact.trace_id for fact in facts]
+    assert len(seen.responses(f"resp_{n:030x}" for n in range(1_000, 2_000))) < 100
 
 
 def test_the_ledger_is_the_same_with_fewer_questions(

@@ -46,7 +46,7 @@ def test_only_spans_are_inserted_without_and_a_merge_makes_them(store: Store) ->
 def test_a_server_without_the_setting_is_not_asked_for_it(any_store: Store, monkeypatch: pytest.MonkeyPatch) -> None:
     """Older servers, and users who may change nothing, store spans as well."""
     asked: list[Any] = []
-    client = any_store._write_client
+    client = any_store._spans_client
     raw_insert = client.raw_insert
 
     def note(table: str, columns: Any, block: bytes, settings: Any, **more: Any) -> Any:

@@ -5,6 +5,7 @@ from __future__ import annotations
 import logging
 import threading
 from collections.abc import Callable, Sequence
+from concurrent.futures import Future
 from pathlib import Path
 
 import pytest
@@ -14,7 +15,7 @@ from spanledger_collector.journal import Consumer, Entry, Journal
 from spanledger_collector.journal import consumer as consumer_module
 from spanledger_collector.receive.files import read_requests
 
-from .conftest import bodies, everything, request
+from .conftest import Clock, bodies, everything, request
 
 Open = Callable[..., Journal]
 Consume = Callable[..., Consumer]
@@ -110,6 +111,77 @@ def test_a_stop_drains_and_with_no_store_leaves_the_rest_on_disk(open_journal: O
     assert down.refused.wait(5)
     consumer.stop(drain_s=60)
     assert bodies(everything(journal)) == [b"2"]
+
+
+class Begun:
+    """A process function that begins batches, whose futures the test settles."""
+
+    def __init__(self) -> None:
+        self.batches: list[list[bytes]] = []
+        self.futures: list[Future[None]] = []
+        self.came = threading.Semaphore(0)
+
+    def __call__(self, entries: Sequence[Entry]) -> Future[None]:
+        """Begin with entries."""
+        self.batches.append(bodies(entries))
+        self.futures.append(Future())
+        self.came.release()
+        return self.futures[-1]
+
+    def wait_for(self, batches: int) -> None:
+        """Until so many more have begun."""
+        for _ in range(batches):
+            assert self.came.acquire(timeout=10)
+
+
+def test_the_next_batch_begins_while_one_is_written(open_journal: Open, consume: Consume) -> None:
+    """One ahead and no more, and nothing leaves the journal before it is done."""
+    journal, begun = open_journal(), Begun()
+    journal.append([request(b"%d" % number) for number in range(4)])
+    consumer = consume(journal, begun, spans=1)
+    begun.wait_for(2)
+    assert not begun.came.acquire(timeout=0.1)
+    assert (begun.batches, journal.depth.entries) == ([[b"0"], [b"1"]], 4)
+    begun.futures[0].set_result(None)
+    begun.wait_for(1)
+    assert journal.depth.entries == 3
+    begun.futures[1].set_result(None)
+    begun.wait_for(1)
+    for future in begun.futures[2:]:
+        future.set_result(None)
+    assert consumer.catch_up()
+    assert (begun.batches[2:], journal.depth.entries) == ([[b"2"], [b"3"]], 0)
+
+
+def test_what_waited_while_a_batch_was_written_goes_at_once(open_journal: Open, consume: Consume, clock: Clock) -> None:
+    """It has waited as long as a batch waits for more."""
+    journal, begun = open_journal(), Begun()
+    journal.append([request(b"%d" % number) for number in range(3)])
+    consumer = consume(journal, begun, spans=2, wait_s=3600)
+    begun.wait_for(1)
+    clock.now_s += 3600
+    begun.futures[0].set_result(None)
+    begun.wait_for(1)
+    begun.futures[1].set_result(None)
+    assert consumer.catch_up()
+    assert begun.batches == [[b"0", b"1"], [b"2"]]
+
+
+def test_a_batch_that_fails_while_the_next_has_begun_is_given_again(open_journal: Open, consume: Consume) -> None:
+    """It alone where the next one came through, and that one too where it did not."""
+    journal, begun = open_journal(), Begun()
+    journal.append([request(b"%d" % number) for number in range(2)])
+    consumer = consume(journal, begun, spans=1)
+    begun.wait_for(2)
+    begun.futures[0].set_exception(StoreUnavailableError("the store did not answer"))
+    begun.wait_for(1)
+    begun.futures[1].set_exception(StoreUnavailableError("the store did not answer"))
+    begun.futures[2].set_result(None)
+    begun.wait_for(1)
+    assert (begun.batches, journal.depth.entries) == ([[b"0"], [b"1"], [b"0"], [b"1"]], 1)
+    begun.futures[3].set_result(None)
+    assert consumer.catch_up()
+    assert journal.depth.entries == 0
 
 
 @pytest.mark.parametrize("error", [BadInputError("attribute 7 is no text"), KeyError(SECRET)])

@@ -18,9 +18,11 @@ cdef class Kept:
     cdef dict _old
     cdef long long _young_bytes
     cdef long long _half_bytes
+    cdef long long _fact_bytes
 
     def __init__(self, long long limit_bytes):
         self._half_bytes = limit_bytes // 2
+        self._fact_bytes = 0
         self.clear()
 
     def clear(self):
@@ -29,12 +31,14 @@ cdef class Kept:
 
     def get(self, key):
         """See ``recent.Kept``."""
-        cdef Facts found = self._get(key)
-        return None if found is None else found.facts
+        cdef object found = self._get(key)
+        if found is None:
+            return None
+        return (<Facts>found).facts if isinstance(found, Facts) else (found,)
 
     def begin(self, key):
         """See ``recent.Kept``."""
-        return self._begin(key).facts
+        self._young[key] = _facts([], 0)
 
     def add(self, key, fact, long long weight_bytes, set begun not None):
         """See ``recent.Kept``."""
@@ -52,42 +56,46 @@ cdef class Kept:
     def found(self, keys):
         """See ``recent.Kept``."""
         cdef list facts = [], others = []
-        cdef Facts found
+        cdef object found
         for key in keys:
             found = self._get(key)
             if found is None:
                 others.append(key)
+            elif isinstance(found, Facts):
+                facts.extend((<Facts>found).facts)
             else:
-                facts.extend(found.facts)
+                facts.append(found)
         return facts, others
 
-    cdef Facts _get(self, object key):
+    cdef object _get(self, object key):
         cdef object found = self._young.get(key)
         if found is None:
             found = self._old.get(key)
             if found is not None:
                 self._young[key] = found
-                self._weigh((<Facts>found).size_bytes)
+                self._weigh((<Facts>found).size_bytes if isinstance(found, Facts) else self._fact_bytes)
         return found
 
-    cdef Facts _begin(self, object key):
-        cdef Facts facts = Facts()
-        facts.facts = []
-        self._young[key] = facts
-        return facts
-
     cdef int _add(self, object key, object fact, long long weight_bytes, set begun) except -1:
-        cdef Facts facts = self._get(key)
-        if facts is None:
+        cdef long long size_bytes = weight_bytes
+        cdef object found
+        self._fact_bytes = weight_bytes
+        found = self._get(key)
+        if found is None:
             if key not in begun:
                 return 0
             # Once: should it be let go before the next fact of it, it is not all there any more.
             begun.discard(key)
-            facts = self._begin(key)
-        facts.facts.append(fact)
-        facts.size_bytes += weight_bytes
+            self._young[key] = fact
+        elif isinstance(found, Facts):
+            (<Facts>found).facts.append(fact)
+            (<Facts>found).size_bytes += weight_bytes
+            size_bytes = (<Facts>found).size_bytes
+        else:
+            size_bytes *= 2
+            self._young[key] = _facts([found, fact], size_bytes)
         self._weigh(weight_bytes)
-        if facts.size_bytes > self._half_bytes:
+        if size_bytes > self._half_bytes:
             self._young.pop(key, None)
             self._old.pop(key, None)
         return 0
@@ -97,3 +105,9 @@ cdef class Kept:
         if self._young_bytes > self._half_bytes:
             self._old, self._young, self._young_bytes = self._young, {}, 0
         return 0
+
+
+cdef Facts _facts(list facts, long long size_bytes):
+    cdef Facts made = Facts()
+    made.facts, made.size_bytes = facts, size_bytes
+    return made

@@ -2,10 +2,11 @@
 
 from __future__ import annotations
 
-from collections.abc import Collection, Iterable, Iterator
+from collections.abc import Collection, Iterable, Iterator, Sequence
 from itertools import islice
 from typing import Any
 
+from spanledger_collector.export.latest import ContextMakers, Latest
 from spanledger_collector.export.recent import RecentFacts
 from spanledger_collector.export.records import CALLS, FACTS, Table, column_name
 from spanledger_collector.export.seen import SeenKeys
@@ -39,6 +40,7 @@ class Ledger:
         self._store = store
         self._seen = seen
         self._recent = RecentFacts(seen) if seen else None
+        self._latest = Latest()
         self._rolled_days = RolledDays(store)
 
     def write_spans(self, blocks: bytes) -> None:
@@ -57,43 +59,59 @@ class Ledger:
 
     def write_facts(self, facts: Collection[Fact]) -> None:
         """Insert facts; one that is there already stays one."""
-        match_keys = list(map(match_key, facts))
-        if not self._seen or not self._recent:
-            self._insert(FACTS, facts, match_keys, list(map(variant, facts)))
-            return
-        new = self._seen.add(facts, match_keys)
-        try:
-            size_bytes = self._insert(FACTS, facts, match_keys, list(map(variant, facts)))
-        except BaseException:
+        latest = self._latest
+        match_keys = latest.match_keys if facts is latest.facts else list(map(match_key, facts))
+        self._insert(FACTS, facts, match_keys, list(map(variant, facts)))
+
+    def expect(self, facts: Collection[Fact], contexts: ContextMakers) -> None:
+        """Answer from now on as if these facts were stored, and the plain spans that ``contexts`` are made of.
+
+        What was expected before has been written by now. For the thread that asks; others may write meanwhile.
+        """
+        self._latest = Latest(facts, list(map(match_key, facts)), contexts)
+        if self._seen and self._recent:
+            new = self._seen.add(facts, self._latest.match_keys)
+            self._recent.expect(facts, self._latest.match_keys, new)
+
+    def forget(self) -> None:
+        """Expect nothing, and ask the store again for all that it may have: a write failed."""
+        self._latest = Latest()
+        if self._recent:
             self._recent.forget()
-            raise
-        self._recent.written(facts, match_keys, new, size_bytes)
 
-    def _insert(self, table: Table, rows: Collection[tuple[Any, ...]], *more: list[int]) -> int:
-        """Returns how many bytes it took."""
-        if not rows:
-            return 0
-        columns, block = table.block(rows, *more)
-        self._store.insert_native(table.name, block, columns)
-        return len(block)
+    def _insert(self, table: Table, rows: Collection[tuple[Any, ...]], *more: Sequence[int]) -> None:
+        if rows:
+            columns, block = table.block(rows, *more)
+            self._store.insert_native(table.name, block, columns)
 
-    def facts_of_traces(self, trace_ids: Collection[str]) -> list[Fact]:
+    def facts_of_traces(self, trace_ids: Collection[str]) -> Collection[Fact]:
         """See ``FactStore``."""
         if not self._recent:
-            return self._facts_of("trace_id", trace_ids)
+            return self._facts_of_traces(trace_ids)
         facts, asked = self._recent.of_traces(trace_ids)
-        answered = self._facts_of("trace_id", asked)
+        if not asked:
+            return facts
+        answered = self._facts_of_traces(asked)
         self._recent.answered_traces(asked, answered)
-        return facts + answered
+        return [*facts, *answered]
 
-    def facts_of_responses(self, response_ids: Collection[str]) -> list[Fact]:
+    def _facts_of_traces(self, trace_ids: Collection[str]) -> set[Fact]:
+        # Looked up before the store is asked: what is written in between is found twice rather than not at all.
+        return {*self._latest.of_traces(trace_ids), *self._facts_of("trace_id", trace_ids)}
+
+    def facts_of_responses(self, response_ids: Collection[str]) -> Collection[Fact]:
         """See ``FactStore``."""
         if not self._recent:
-            return self._facts_of("response_id", response_ids)
+            return self._facts_of_responses(response_ids)
         facts, asked = self._recent.of_responses(response_ids)
-        answered = self._facts_of("response_id", asked)
+        if not asked:
+            return facts
+        answered = self._facts_of_responses(asked)
         self._recent.answered_responses(asked, answered)
-        return facts + answered
+        return [*facts, *answered]
+
+    def _facts_of_responses(self, response_ids: Collection[str]) -> set[Fact]:
+        return {*self._latest.of_responses(response_ids), *self._facts_of("response_id", response_ids)}
 
     def facts_matching(self, windows: Collection[MatchWindow]) -> Iterator[Fact]:
         """See ``FactStore``."""
@@ -102,6 +120,7 @@ class Ledger:
             yield from facts
         if not windows:
             return
+        yield from self._latest.matching(windows)
         by_key: dict[int, list[MatchWindow]] = {}
         for window in windows:
             by_key.setdefault(window.match_key, []).append(window)
@@ -120,7 +139,9 @@ class Ledger:
 
     def spans_as_context(self, places: Collection[SpanPlace]) -> Iterator[Fact]:
         """See ``FactStore``."""
-        for some in _portions(places, _IDS_PER_QUERY):
+        expected = self._latest.as_context(places)
+        yield from expected.values()
+        for some in _portions((place for place in places if place not in expected), _IDS_PER_QUERY):
             wanted = set(some)
             answer = self._store.query(
                 "SELECT TraceId, SpanId, ParentSpanId, SpanAttributes, ResourceAttributes FROM otel_traces "
@@ -143,8 +164,8 @@ class Ledger:
         )
         return [(trace_id, span_id) for trace_id, span_id in reversed(answer.rows)]
 
-    def _facts_of(self, column: str, ids: Collection[str]) -> list[Fact]:
-        return list(self._facts_in(f"{column} IN {{ids:Array(String)}}", ids))
+    def _facts_of(self, column: str, ids: Collection[str]) -> Iterator[Fact]:
+        return self._facts_in(f"{column} IN {{ids:Array(String)}}", ids)
 
     def _facts_in(self, condition: str, ids: Iterable[Any]) -> Iterator[Fact]:
         for some in _portions(ids, _IDS_PER_QUERY):

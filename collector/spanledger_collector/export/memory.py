@@ -2,9 +2,11 @@
 
 from __future__ import annotations
 
-from collections.abc import Collection, Iterable
+from collections.abc import Collection, Iterable, Iterator
+from itertools import chain
 from typing import Any
 
+from spanledger_collector.export.latest import ContextMakers, Latest
 from spanledger_collector.merge import LedgerRow
 from spanledger_collector.merge.fold import RowKey
 from spanledger_collector.merge.keys import match_key
@@ -21,6 +23,7 @@ class MemoryLedger:
         self.facts: set[Fact] = set()
         self.rows: dict[RowKey, LedgerRow] = {}
         self.spans: dict[SpanPlace, dict[str, Any]] = {}
+        self._latest = Latest()
 
     def calls(self) -> list[Call]:
         """The ledger as a query would see it, in order of start."""
@@ -43,27 +46,41 @@ class MemoryLedger:
         """See ``Ledger``."""
         self.facts.update(facts)
 
-    def facts_of_traces(self, trace_ids: Collection[str]) -> list[Fact]:
-        """See ``FactStore``."""
-        return [fact for fact in self.facts if fact.trace_id in trace_ids]
+    def expect(self, facts: Collection[Fact], contexts: ContextMakers) -> None:
+        """See ``Ledger``."""
+        self._latest = Latest(facts, list(map(match_key, facts)), contexts)
 
-    def facts_of_responses(self, response_ids: Collection[str]) -> list[Fact]:
-        """See ``FactStore``."""
-        return [fact for fact in self.facts if fact.response_id in response_ids]
+    def forget(self) -> None:
+        """See ``Ledger``."""
+        self._latest = Latest()
 
-    def facts_matching(self, windows: Collection[MatchWindow]) -> list[Fact]:
+    def facts_of_traces(self, trace_ids: Collection[str]) -> set[Fact]:
         """See ``FactStore``."""
-        return [
+        return {fact for fact in self._known() if fact.trace_id in trace_ids}
+
+    def facts_of_responses(self, response_ids: Collection[str]) -> set[Fact]:
+        """See ``FactStore``."""
+        return {fact for fact in self._known() if fact.response_id in response_ids}
+
+    def facts_matching(self, windows: Collection[MatchWindow]) -> set[Fact]:
+        """See ``FactStore``."""
+        return {
             fact
-            for fact in self.facts
+            for fact in self._known()
             if any(window.match_key == match_key(fact) and window.holds(fact) for window in windows)
-        ]
+        }
+
+    def _known(self) -> Iterator[Fact]:
+        # Of the set a copy, made at once: another thread may be writing to it.
+        return chain(self._latest.facts, self.facts.copy())
 
     def spans_as_context(self, places: Collection[SpanPlace]) -> Iterable[Fact]:
         """See ``FactStore``."""
+        expected = self._latest.as_context(places)
+        yield from expected.values()
         for trace_id, span_id in places:
             span = self.spans.get((trace_id, span_id))
-            if span is not None:
+            if span is not None and (trace_id, span_id) not in expected:
                 resource = Resource(span["ResourceAttributes"])
                 yield context(trace_id, span_id, span["ParentSpanId"], span["SpanAttributes"], resource)
 

@@ -7,8 +7,8 @@ while nobody else writes facts.
 
 from __future__ import annotations
 
-from collections.abc import Collection, Iterable
-from itertools import chain
+from collections.abc import Collection, Iterable, Sequence
+from itertools import chain, islice
 
 from spanledger_collector.compiled import twin
 from spanledger_collector.export.seen import NewKeys, SeenKeys
@@ -19,13 +19,15 @@ from spanledger_collector.model import FACT_FIELDS, Fact
 KEPT_BYTES = 96 * 2**20
 """Near what the facts of one kind of key take at most, nearly all of them the same facts for each kind. Of a kind whose
 keys have filled half of it, those that were not asked for since the half before was full are let go."""
-_BYTES_A_FACT = 1_500
+_BYTES_A_FACT = 900
 """Without its texts."""
+_WEIGHED = 100
+"""So many of a batch are weighed for all of it."""
 _TRACE_ID, _RESPONSE_ID = FACT_FIELDS.index("trace_id"), FACT_FIELDS.index("response_id")
 
 
 class RecentFacts:
-    """Facts that are in the store, by key. For one thread."""
+    """Facts that are in the store, or will be before the next question, by key. For one thread."""
 
     def __init__(self, seen: SeenKeys, kept_bytes: int = KEPT_BYTES) -> None:
         compiled = twin("export.compiled_recent")
@@ -61,9 +63,10 @@ class RecentFacts:
         """The same of response ids."""
         _keep(self._responses, response_ids, ((fact.response_id, fact) for fact in facts))
 
-    def written(self, facts: Collection[Fact], match_keys: Collection[int], new: NewKeys, size_bytes: int) -> None:
-        """Keep facts that are stored now, as ``size_bytes`` of text and numbers; ``new`` are the keys they brought."""
-        weight_bytes = _BYTES_A_FACT + size_bytes // max(1, len(facts))
+    def expect(self, facts: Collection[Fact], match_keys: Collection[int], new: NewKeys) -> None:
+        """Keep facts that will be stored before the next are expected; ``new`` are the keys they brought."""
+        sample = list(islice(facts, 0, None, max(1, len(facts) // _WEIGHED)))
+        weight_bytes = _BYTES_A_FACT + sum(map(_text_bytes, sample)) // max(1, len(sample))
         self._traces.add_by(_TRACE_ID, facts, weight_bytes, new.traces)
         self._responses.add_by(_RESPONSE_ID, facts, weight_bytes, new.responses)
         for fact, key in zip(facts, match_keys, strict=True):
@@ -83,49 +86,55 @@ class _Facts(list[Fact]):
 
     __slots__ = ("size_bytes",)
 
-    def __init__(self) -> None:
-        self.size_bytes = 0
+    def __init__(self, facts: Iterable[Fact] = (), size_bytes: int = 0) -> None:
+        super().__init__(facts)
+        self.size_bytes = size_bytes
 
 
 class Kept:
-    """Facts by key in two halves: the one in use, and the one before, which is let go when the other is full."""
+    """Facts by key in two halves: the one in use, and the one before, which is let go when the other is full.
+
+    Nearly all response ids are those of one fact, which is kept as it is.
+    """
 
     def __init__(self, limit_bytes: int) -> None:
         self._half_bytes = limit_bytes // 2
+        self._fact_bytes = 0
         self.clear()
 
     def clear(self) -> None:
         """Let go of everything."""
-        self._young: dict[str, _Facts] = {}
-        self._old: dict[str, _Facts] = {}
+        self._young: dict[str, _Facts | Fact] = {}
+        self._old: dict[str, _Facts | Fact] = {}
         self._young_bytes = 0
 
-    def get(self, key: str) -> _Facts | None:
+    def get(self, key: str) -> Sequence[Fact] | None:
         """All facts of a key, or ``None`` where it is not kept."""
-        found = self._young.get(key)
-        if found is None and (found := self._old.get(key)) is not None:
-            self._young[key] = found
-            self._weigh(found.size_bytes)
-        return found
+        found = self._get(key)
+        return (found,) if isinstance(found, Fact) else found
 
-    def begin(self, key: str) -> _Facts:
+    def begin(self, key: str) -> None:
         """Keep a key that no fact has yet."""
-        facts = self._young[key] = _Facts()
-        return facts
+        self._young[key] = _Facts()
 
     def add(self, key: str, fact: Fact, weight_bytes: int, begun: set[str]) -> None:
         """Add a fact where its key is kept, or is ``begun`` with it."""
-        facts = self.get(key)
-        if facts is None:
+        self._fact_bytes = size_bytes = weight_bytes
+        found = self._get(key)
+        if found is None:
             if key not in begun:
                 return
             # Once: should it be let go before the next fact of it, it is not all there any more.
             begun.discard(key)
-            facts = self.begin(key)
-        facts.append(fact)
-        facts.size_bytes += weight_bytes
+            self._young[key] = fact
+        elif isinstance(found, Fact):
+            size_bytes *= 2
+            self._young[key] = _Facts((found, fact), size_bytes)
+        else:
+            found.append(fact)
+            size_bytes = found.size_bytes = found.size_bytes + weight_bytes
         self._weigh(weight_bytes)
-        if facts.size_bytes > self._half_bytes:
+        if size_bytes > self._half_bytes:
             self._young.pop(key, None)
             self._old.pop(key, None)
 
@@ -148,6 +157,13 @@ class Kept:
                 facts.extend(found)
         return facts, others
 
+    def _get(self, key: str) -> _Facts | Fact | None:
+        found = self._young.get(key)
+        if found is None and (found := self._old.get(key)) is not None:
+            self._young[key] = found
+            self._weigh(self._fact_bytes if isinstance(found, Fact) else found.size_bytes)
+        return found
+
     def _weigh(self, more_bytes: int) -> None:
         self._young_bytes += more_bytes
         if self._young_bytes > self._half_bytes:
@@ -158,4 +174,8 @@ def _keep(kept: Kept, keys: Iterable[str], facts: Iterable[tuple[str, Fact]]) ->
     for key in keys:
         kept.begin(key)
     for key, fact in facts:
-        kept.add(key, fact, _BYTES_A_FACT + sum(len(value) for value in fact if type(value) is str), set())
+        kept.add(key, fact, _BYTES_A_FACT + _text_bytes(fact), set())
+
+
+def _text_bytes(fact: Fact) -> int:
+    return sum(len(value) for value in fact if type(value) is str)

@@ -1,13 +1,17 @@
 """What the facts have certainly not seen before: most look-ups of the merge are for what is new, and need no question.
 
-A Bloom filter with one hash: a bit for every trace, response and match key in time. A set bit means "perhaps", and then
-the store is asked. It holds only while nobody else writes facts: with the embedded store, which one process has alone.
+A Bloom filter of 64-bit words: each trace, response and match key in time has a word and four bits of it, found by two
+checksums of its name, one read forwards and one backwards. All four set means "perhaps", and then the store is asked:
+once in a thousand times while there are some ten million facts, and no more often later, as it is made larger by them
+at the next start. It holds only while nobody else writes facts: with the embedded store, which one process has alone.
 """
 
 from __future__ import annotations
 
+import math
 import struct
 from collections.abc import Iterable
+from functools import reduce
 from typing import NamedTuple
 from zlib import crc32
 
@@ -18,31 +22,35 @@ from spanledger_collector.merge.keys import WEAK_RESPONSE_ID, response_key
 from spanledger_collector.merge.settle import MatchWindow
 from spanledger_collector.model import Fact
 
-_SPARE_BITS = 4
-"""Of the 32 of a checksum: what is left addresses 32 MB, of which what was never written to takes no memory."""
-_WORD_BITS = 64
-_WORDS = 2 ** (32 - _SPARE_BITS) // _WORD_BITS
+_FEWEST_WORDS_LOG2 = 22
+"""32 MB, of which what was never written to takes no memory."""
+_MOST_WORDS_LOG2 = 25
+_FACTS_A_WORD = 2.5
+_BIT_SHIFTS = (0, 6, 12, 18)
+"""Where in the checksum of the name read backwards the numbers of its four bits are."""
 _SLICE_SHIFT = 36
 """A match key is remembered with every slice of time (2**36 ns, 69 s) its call touches ..."""
 _MAX_SLICES = 64
 """... up to 73 minutes; the key of a longer call is remembered for all time."""
 
-_STORED_KEYS = (
-    "SELECT CRC32(concat('t', trace_id)) AS checksum FROM facts",
-    "SELECT CRC32(concat('r', response_id)) AS checksum FROM facts WHERE response_id != ''",
+_STORED_NAMES = (
+    "SELECT concat('t', trace_id) AS name FROM facts",
+    "SELECT concat('r', response_id) AS name FROM facts WHERE response_id != ''",
     f"WITH bitShiftRight(toUnixTimestamp64Nano(started_at), {_SLICE_SHIFT}) AS first, "  # noqa: S608 - our own numbers
     f"bitShiftRight(toUnixTimestamp64Nano(ended_at), {_SLICE_SHIFT}) AS last "
-    f"SELECT CRC32(concat(if(match(response_id, '{WEAK_RESPONSE_ID}'), 'm', 'i'), "
-    "toString(match_key), '/', slice)) AS checksum FROM facts "
+    f"SELECT concat(if(match(response_id, '{WEAK_RESPONSE_ID}'), 'm', 'i'), "
+    "toString(match_key), '/', slice) AS name FROM facts "
     f"ARRAY JOIN if(last - first < {_MAX_SLICES}, arrayMap(n -> toString(n), range(first, last + 1)), ['']) AS slice "
     "WHERE match_key != 0",
 )
+_BITS = [f"bitShiftLeft(toUInt64(1), bitAnd(bitShiftRight(backwards, {shift}), 63))" for shift in _BIT_SHIFTS]
 _WORDS_OF = (
-    f"SELECT toUInt32(intDiv(checksum, {_WORD_BITS << _SPARE_BITS})) AS word, "  # noqa: S608 - statements of our own
-    f"groupBitOr(bitShiftLeft(toUInt64(1), intDiv(checksum, {1 << _SPARE_BITS}) % {_WORD_BITS})) AS bits "
-    "FROM ({}) GROUP BY word"
+    "WITH CRC32(reverse(name)) AS backwards "  # noqa: S608 - statements of our own
+    f"SELECT toUInt32(bitShiftRight(CRC32(name), {{}})) AS word, groupBitOr({reduce('bitOr({}, {})'.format, _BITS)}) "
+    "AS bits FROM ({}) GROUP BY word"
 )
-_WORD = struct.Struct("<IQ")
+_WORD = struct.Struct("<Q")
+_NUMBERED_WORD = struct.Struct("<IQ")
 _BOTH = (False, True)
 
 
@@ -59,13 +67,21 @@ class SeenKeys:
     """Says of keys whether a fact may have them. For one thread."""
 
     def __init__(self, store: Store) -> None:
-        """Begin with what ``store`` holds: some 0.1 s a million facts."""
-        content = bytearray(_WORDS * _WORD_BITS // 8)
+        """Begin with what ``store`` holds: some 0.3 s a million facts."""
+        facts = int.from_bytes(store.query_raw("SELECT count() FROM facts", "RowBinary"), "little")
+        wanted_log2 = math.ceil(math.log2(max(1, facts / _FACTS_A_WORD)))
+        words_log2 = min(max(wanted_log2, _FEWEST_WORDS_LOG2), _MOST_WORDS_LOG2)
+        content = bytearray(2**words_log2 * _WORD.size)
         self._words = memoryview(content).cast("Q")
+        self._spare_bits = 32 - words_log2
         compiled = twin("export.compiled_seen")
-        self._bits = compiled and compiled.Bits(content, _SPARE_BITS, _SLICE_SHIFT, _MAX_SLICES)
-        for keys in _STORED_KEYS:
-            for word, bits in _WORD.iter_unpack(store.query_raw(_WORDS_OF.format(keys), "RowBinary")):
+        self._bits = compiled and compiled.Bits(content, self._spare_bits, _BIT_SHIFTS, _SLICE_SHIFT, _MAX_SLICES)
+        for names in _STORED_NAMES:
+            words = store.query_raw(_WORDS_OF.format(self._spare_bits, names), "RowBinary")
+            if self._bits:
+                self._bits.remember(words)
+                continue
+            for word, bits in _NUMBERED_WORD.iter_unpack(words):
                 self._words[word] |= bits
 
     def traces(self, trace_ids: Iterable[str]) -> list[str]:
@@ -120,14 +136,22 @@ class SeenKeys:
         """Whether nothing is remembered by this name yet."""
         if self.may_have(name):
             return False
-        position = crc32(name.encode()) >> _SPARE_BITS
-        self._words[position // _WORD_BITS] |= 1 << position % _WORD_BITS
+        word, bits = self._place(name)
+        self._words[word] |= bits
         return True
 
     def may_have(self, name: str) -> bool:
         """Whether a fact may be remembered by this name."""
-        position = crc32(name.encode()) >> _SPARE_BITS
-        return bool(self._words[position // _WORD_BITS] >> position % _WORD_BITS & 1)
+        word, bits = self._place(name)
+        return self._words[word] & bits == bits
+
+    def _place(self, name: str) -> tuple[int, int]:
+        text = name.encode()
+        backwards = crc32(text[::-1])
+        bits = 0
+        for shift in _BIT_SHIFTS:
+            bits |= 1 << (backwards >> shift & 63)
+        return crc32(text) >> self._spare_bits, bits
 
 
 def _slices(start_ns: int, end_ns: int) -> range:

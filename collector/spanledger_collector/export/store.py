@@ -108,13 +108,16 @@ class Store:
     def __init__(self, open_client: Callable[[], Client], name: str) -> None:
         self.name = name
         self._write_client = open_client()
+        self._spans_client = open_client()
         self._work_client = open_client()
         self._idle_readers: queue.LifoQueue[Client] = queue.LifoQueue()
         for _ in range(_READERS):
             self._idle_readers.put(open_client())
         for setting, value in _WRITE_SETTINGS.items():
             self._write_client.set_client_setting(setting, value)
+            self._spans_client.set_client_setting(setting, value)
         self._write_lock = threading.Lock()
+        self._spans_lock = threading.Lock()
         self._work_lock = threading.Lock()
 
     def query(self, sql: str, parameters: dict[str, Any] | None = None) -> Result:
@@ -161,28 +164,32 @@ class Store:
     def insert_native(self, table: str, blocks: bytes, columns: Sequence[str] = ()) -> None:
         """Insert rows in ClickHouse's Native format: blocks, one after the other. Returns when ClickHouse has them.
 
-        ``columns`` names those of the blocks where they are not all of the table's.
+        ``columns`` names those of the blocks where they are not all of the table's. Spans go in beside all else that is
+        written.
         """
         if not blocks:
             return
+        is_spans = table == "otel_traces"
+        client, lock = (self._spans_client, self._spans_lock) if is_spans else (self._write_client, self._write_lock)
         # A server that does not know a setting, or does not let its user change it, works without.
-        known = self._write_client.server_settings
+        known = client.server_settings
         settings = {
             name: value
             for name, value in _INSERT_SETTINGS.get(table, {}).items()
             if name in known and not known[name].readonly
         }
-        with self._write_lock:
+        with lock:
             self._translate(
-                lambda: self._write_client.raw_insert(table, columns or None, blocks, settings, fmt="Native"),
+                lambda: client.raw_insert(table, columns or None, blocks, settings, fmt="Native"),
                 writes=True,
                 table=table,
             )
 
     def close(self) -> None:
         """Wait for what runs, then close; a second call does nothing."""
-        with self._write_lock, self._work_lock:
+        with self._write_lock, self._spans_lock, self._work_lock:
             self._write_client.close()
+            self._spans_client.close()
             self._work_client.close()
             readers = [self._idle_readers.get() for _ in range(_READERS)]
             for reader in readers:

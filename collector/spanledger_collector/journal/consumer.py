@@ -12,8 +12,9 @@ import math
 import threading
 import time
 from collections.abc import Callable, Sequence
+from concurrent.futures import Future
 from dataclasses import dataclass
-from typing import TypeVar
+from typing import Any, NamedTuple, TypeVar
 
 from spanledger_collector import metrics
 from spanledger_collector.errors import RetryableError
@@ -29,12 +30,20 @@ _LONGEST_PAUSE_S = 10.0
 _TRIES_TOGETHER = 6
 """How often a batch is refused before it is tried in halves: a store that is away for a moment takes it whole."""
 _TRIES_OF_A_PART = 2
-_PROOFS = 3
+_PROOFS = 6
 """How often the store must take another request and refuse one right after, before that one is to blame."""
 _OTHERS = 5
 
-Process = Callable[[Sequence[Entry]], object]
-"""Takes entries to the store and returns when it has them. Doing it again changes nothing."""
+Process = Callable[[Sequence[Entry]], "Future[Any] | None"]
+"""Takes entries to the store, which has them when it returns, or when the future that it returns is done: while it is
+not, the next are given, and again what is not taken. Doing it again changes nothing."""
+
+
+class _UnderWay(NamedTuple):
+    """Entries on their way to the store."""
+
+    entries: list[Entry]
+    done: Future[Any]
 
 
 @dataclass(slots=True, frozen=True)
@@ -60,6 +69,8 @@ class Consumer:
         self._stopping = threading.Event()
         self._is_gathering = False
         self._stop_at = float("inf")
+        self._under_way: _UnderWay | None = None
+        self._under_way_spans = self._under_way_bytes = 0
         self._progress = threading.Condition()
         self._passed = 0 if journal.depth.entries else journal.newest
         self.refused_since: float | None = None
@@ -109,8 +120,13 @@ class Consumer:
 
     def _run(self) -> None:
         try:
-            while self._wait_for_batch():
-                self._consume(self._until_it_passes(self._read))
+            while True:
+                if not self._is_full():
+                    self._finish()
+                if not self._wait_for_batch():
+                    break
+                self._take(self._until_it_passes(self._read))
+            self._finish()
         except _StoppedError:
             pass
         except Exception as error:
@@ -126,7 +142,8 @@ class Consumer:
                 self._is_gathering = False
                 return True
             if self._journal.depth.entries:
-                deadline_s = deadline_s or now_s + self._limits.wait_s
+                # What came while another batch was written has waited as well.
+                deadline_s = deadline_s or now_s + self._limits.wait_s - self._journal.lag_s
                 self._is_gathering = True
                 if self._hurry.is_set() or now_s >= deadline_s:
                     break
@@ -137,11 +154,55 @@ class Consumer:
         return self._journal.depth.entries > 0 and time.monotonic() < self._stop_at
 
     def _is_full(self) -> bool:
+        """Whether what is not under way yet fills a batch."""
         depth = self._journal.depth
-        return depth.spans >= self._limits.spans or depth.size_bytes >= self._limits.size_bytes
+        return (
+            depth.spans - self._under_way_spans >= self._limits.spans
+            or depth.size_bytes - self._under_way_bytes >= self._limits.size_bytes
+        )
 
     def _read(self) -> list[Entry]:
-        return self._journal.read(max_spans=self._limits.spans, max_bytes=self._limits.size_bytes)
+        after = self._under_way.entries[-1].sequence if self._under_way else -1
+        return self._journal.read(max_spans=self._limits.spans, max_bytes=self._limits.size_bytes, after=after)
+
+    def _take(self, entries: list[Entry]) -> None:
+        """Begin with ``entries`` while those before them are written."""
+        began_s = time.monotonic()
+        try:
+            done = self._process(entries)
+        except Exception:
+            done = None
+            is_taken = False
+        else:
+            is_taken = True
+        self._finish()
+        if not is_taken:
+            self._consume(entries)
+        elif done is None:
+            metrics.BATCH_SECONDS.observe(time.monotonic() - began_s)
+            self._remove(entries)
+        else:
+            done.add_done_callback(lambda _: metrics.BATCH_SECONDS.observe(time.monotonic() - began_s))
+            self._set_under_way(_UnderWay(entries, done))
+
+    def _finish(self) -> None:
+        """Wait for what is under way, and take it out of the journal."""
+        if self._under_way is None:
+            return
+        entries, done = self._under_way
+        failed = done.exception() is not None
+        self._set_under_way(None)
+        if failed:
+            # One by one from here on, and the same again: its error is told if it is met once more.
+            self._consume(entries)
+        else:
+            self._remove(entries)
+
+    def _set_under_way(self, under_way: _UnderWay | None) -> None:
+        requests = [entry.request for entry in under_way.entries] if under_way else []
+        self._under_way = under_way
+        self._under_way_spans = sum(request.spans for request in requests)
+        self._under_way_bytes = sum(len(request.body) for request in requests)
 
     def _consume(self, entries: list[Entry], tries: float = _TRIES_TOGETHER) -> None:
         """Process ``entries`` and take them out of the journal; of those that fail find each one."""
@@ -161,6 +222,9 @@ class Consumer:
             error = self._failure(entries, _TRIES_TOGETHER)
         if error is not None:
             self._bury(entries[0], error)
+        self._remove(entries)
+
+    def _remove(self, entries: list[Entry]) -> None:
         self._until_it_passes(lambda: self._journal.remove(entries))
         with self._progress:
             self._passed = entries[-1].sequence
@@ -170,12 +234,17 @@ class Consumer:
         """What ``entries`` failed with in the end; ``None`` where they were processed."""
         try:
             with metrics.BATCH_SECONDS.time():
-                self._until_it_passes(lambda: self._process(entries), tries)
+                self._until_it_passes(lambda: self._process_alone(entries), tries)
         except _StoppedError:
             raise
         except Exception as error:
             return error
         return None
+
+    def _process_alone(self, entries: list[Entry]) -> None:
+        done = self._process(entries)
+        if done is not None:
+            done.result()
 
     def _is_to_blame(self, entry: Entry) -> bool:
         """Whether the store takes another request and refuses this one right after, several times in a row."""
@@ -192,7 +261,7 @@ class Consumer:
 
     def _passes(self, entry: Entry) -> bool:
         try:
-            self._process([entry])
+            self._process_alone([entry])
         except Exception:
             return False
         return True

@@ -15,7 +15,7 @@ def show_depth(journal: Journal) -> None:
     metrics.JOURNAL_REQUESTS.set_function(lambda: journal.depth.entries)
     metrics.JOURNAL_SPANS.set_function(lambda: journal.depth.spans)
     metrics.JOURNAL_BYTES.set_function(lambda: journal.depth.size_bytes)
-    metrics.JOURNAL_LAG_SECONDS.set_function(lambda: journal.depth.lag_s(time.time()))
+    metrics.JOURNAL_LAG_SECONDS.set_function(lambda: journal.lag_s)
 
 
 def told(depth: Depth) -> dict[str, Any]:

@@ -13,6 +13,7 @@ import time
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager, suppress
 from dataclasses import dataclass
+from itertools import dropwhile
 from pathlib import Path
 
 from spanledger_collector.errors import DataDirectoryHeldError, PermanentError
@@ -103,6 +104,11 @@ class Journal:
         """What waits."""
         return self._depth
 
+    @property
+    def lag_s(self) -> float:
+        """The age of the oldest that waits, in seconds; 0 where nothing does."""
+        return self._depth.lag_s(self._now_s())
+
     def check_room(self, more_bytes: int) -> None:
         """Whether ``more_bytes`` may be appended.
 
@@ -145,8 +151,8 @@ class Journal:
             self._depth = self._depth.plus(requests, at_ms)
             self._oldest.append([entry_of(row) for row in rows], self._depth.entries)
 
-    def read(self, *, max_spans: int, max_bytes: int) -> list[Entry]:
-        """The oldest entries, within both limits but at least one where there is one.
+    def read(self, *, max_spans: int, max_bytes: int, after: int = -1) -> list[Entry]:
+        """The oldest entries after that number, within both limits but at least one where there is one.
 
         Those that were staged for the forward target are read without those that were not: who bears the cost of a call
         was decided for the batch that they were.
@@ -158,7 +164,7 @@ class Journal:
         spans = size_bytes = 0
         with self._lock, self._translated():
             staged = self.outbox.staged
-            for entry in self._waiting():
+            for entry in self._waiting(after):
                 spans += entry.request.spans
                 size_bytes += len(entry.request.body)
                 if entries and (spans > max_spans or size_bytes > max_bytes):
@@ -168,12 +174,12 @@ class Journal:
                 entries.append(entry)
         return entries
 
-    def _waiting(self) -> Iterator[Entry]:
-        """All entries in their order, from the disk only those that are not remembered."""
+    def _waiting(self, after: int) -> Iterator[Entry]:
+        """All entries after that number in their order, from the disk only those that are not remembered."""
         remembered = self._oldest.entries
-        yield from remembered
+        yield from dropwhile(lambda entry: entry.sequence <= after, remembered)
         if len(remembered) < self._depth.entries:
-            last = remembered[-1].sequence if remembered else -1
+            last = max(after, remembered[-1].sequence if remembered else -1)
             rows = self._database.execute("SELECT * FROM entry WHERE sequence > ? ORDER BY sequence", (last,))
             yield from map(entry_of, rows)
 

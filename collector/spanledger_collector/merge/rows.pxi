@@ -59,7 +59,7 @@ cdef object row_of(object fact, tuple said, object version):
     set_item(values, _PRICED, None)
     set_item(values, _PRICED + 1, "")
     set_item(values, _PRICED + 2, "")
-    return made(_LedgerRow, ((hour, call_id), done(_Call, values), version, (fact,)))
+    return made(_LedgerRow, (untracked((hour, call_id)), done(_Call, values), version, untracked((fact,))))
 
 
 cdef int _set_totals(object values, object fact) except -1:

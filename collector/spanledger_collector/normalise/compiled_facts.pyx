@@ -27,6 +27,7 @@ from spanledger_collector.normalise.values import MAX_TOKENS, count, number, tex
 cdef extern from "Python.h":
     PyObject* PyTuple_GET_ITEM(object items, Py_ssize_t index)
     object PyType_GenericAlloc(type made, Py_ssize_t items)
+    void PyObject_GC_UnTrack(object tracked)
 
 cdef enum:
     MAX_FIELDS = 96
@@ -154,6 +155,8 @@ cdef class Normaliser(FactReader):
         _set(fact, SPAN_ID, self._texts.id(&span.span_id, False))
         if span.parent_span_id.size:
             _set(fact, PARENT, self._texts.id(&span.parent_span_id, True))
+        # See `record.pxi`: texts and numbers are in no loop.
+        PyObject_GC_UnTrack(fact)
         return fact
 
     cdef object _plan(self, str scope, tuple names):
