@@ -54,11 +54,11 @@ class Shape:
 
 
 SHAPES = (
-    Shape("plain", 100, 3.0),
+    Shape("plain", 100, 1.0),
     Shape("genai", 100, 1.0),
-    Shape("content", 100, 0.6),
-    Shape("genai", 10, 0.4),
-    Shape("genai", 1, 0.1),
+    Shape("content", 100, 0.3),
+    Shape("genai", 10, 0.2),
+    Shape("genai", 1, 0.04),
 )
 
 
@@ -138,19 +138,20 @@ class Table:
 
     def row(self, name: str, start: Start, shape: Shape, bodies: list[bytes]) -> None:
         """One collector with requests of one shape: what it does a core-second, and a second."""
-        rate, *of_wall = over_http(start, bodies, len(bodies) * shape.spans_per_request)
+        rate, *of_wall, peak_mb = over_http(start, bodies, len(bodies) * shape.spans_per_request)
         if name == "rotel":
             self._rotel = rate
         beside = f"{rate / self._rotel:>10.2f}" if self._rotel else f"{'-':>10}"
         print(
             f"{name:26}{shape.kind:10}{shape.spans_per_request:>6}{rate:>14,.0f}{beside}",
             *(f"{rate:>11,.0f}" for rate in of_wall),
+            f"{peak_mb:>7,}",
             flush=True,
         )
 
 
-def over_http(start: Start, bodies: list[bytes], spans: int) -> tuple[float, float, float]:
-    """Spans a core-second, and by the clock: until all were answered, and until all was done."""
+def over_http(start: Start, bodies: list[bytes], spans: int) -> tuple[float, float, float, int]:
+    """Spans a core-second; a second, until all were answered and until all was done; the most memory, in MB."""
     with start() as collector:
         send(collector.port, warm_up())
         settled_cpu_s(collector)
@@ -159,7 +160,8 @@ def over_http(start: Start, bodies: list[bytes], spans: int) -> tuple[float, flo
         answered_s = time.perf_counter() - start_s
         cpu_s = settled_cpu_s(collector) - cpu_before_s
         settled_s = max(answered_s, time.perf_counter() - start_s - SETTLED_S)
-    return spans / cpu_s, spans / answered_s, spans / settled_s
+        peak_mb = collector.peak_mb()
+    return spans / cpu_s, spans / answered_s, spans / settled_s, peak_mb
 
 
 @cache
@@ -219,7 +221,7 @@ def main() -> None:
     """Print the tables."""
     arguments = argparse.ArgumentParser(description=__doc__.splitlines()[0])
     arguments.add_argument(
-        "--spans", type=int, default=200_000, help="GenAI spans, 100 a request; of others in proportion"
+        "--spans", type=int, default=500_000, help="GenAI spans, 100 a request; of others in proportion"
     )
     spans = arguments.parse_args().spans
     catalogue = Catalogue.load()
@@ -227,13 +229,15 @@ def main() -> None:
     print("in process, spans per core-second")
     print(f"{'spans':10}{'decode':>12}{'to price':>12}{'into chDB':>12}{'limit':>12}")
     for kind in KINDS:
-        stages(catalogue, kind, spans // 2)
-    going_on(catalogue, spans // 2)
+        stages(catalogue, kind, spans // 4)
+    going_on(catalogue, spans // 8)
     print(
         "\nover HTTP, client on the same machine; spans per core-second of the collector, that as a part of rotel's,\n"
-        "and spans a second by the clock: until all were answered, and until all was done"
+        "spans a second by the clock: until all were answered, and until all was done, and the most memory"
     )
-    print(f"{'':26}{'spans':10}{'a req.':>6}{'core-second':>14}{'of rotel':>10} {'answered':>11} {'done':>11}")
+    print(
+        f"{'':26}{'spans':10}{'a req.':>6}{'core-second':>14}{'of rotel':>10} {'answered':>11} {'done':>11} {'MB':>7}"
+    )
     program = servers.rotel_program()
     table = Table()
     with servers.sink() as sink_port:

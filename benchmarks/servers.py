@@ -45,6 +45,11 @@ class Collector:
                     ticks += int(fields[11]) + int(fields[12])
         return ticks / os.sysconf("SC_CLK_TCK")
 
+    def peak_mb(self) -> int:
+        """The most memory that the process has had at a time, in MB (Linux)."""
+        status = Path(f"/proc/{self.process.pid}/status").read_text()
+        return int(status.partition("VmHWM:")[2].split()[0]) // 1024
+
 
 class Discard(BaseHTTPRequestHandler):
     """Answers everything with success and nothing."""
