@@ -12,7 +12,8 @@ so that only the ratios within one run mean something. Rotel is measured where i
 from __future__ import annotations
 
 import argparse
-import http.client
+import re
+import socket
 import tempfile
 import threading
 import time
@@ -191,22 +192,16 @@ def send(port: int, bodies: list[bytes]) -> None:
     failures: list[str] = []
 
     def work() -> None:
-        connection = http.client.HTTPConnection("127.0.0.1", port)
-        while True:
-            with lock:
-                body = next(left, None)
-            if body is None:
-                return
-            status = 429
-            while status in (429, 503):
-                connection.request("POST", "/v1/traces", body, {"content-type": "application/x-protobuf"})
-                answer = connection.getresponse()
-                answer.read()
-                status = answer.status
-                if status in (429, 503):
+        with socket.create_connection(("127.0.0.1", port)) as connection:
+            while True:
+                with lock:
+                    body = next(left, None)
+                if body is None:
+                    return
+                while (status := post(connection, body)) in (429, 503):
                     time.sleep(0.05)
-            if status != 200:
-                failures.append(str(status))
+                if status != 200:
+                    failures.append(str(status))
 
     threads = [threading.Thread(target=work) for _ in range(CONNECTIONS)]
     for thread in threads:
@@ -215,6 +210,22 @@ def send(port: int, bodies: list[bytes]) -> None:
         thread.join()
     if failures:
         raise SystemExit(f"{len(failures)} requests failed: {failures[0]}")
+
+
+def post(connection: socket.socket, body: bytes) -> int:
+    """The status of a request, with as little work as a client can do: it shares the cores with what is measured."""
+    head = f"POST /v1/traces HTTP/1.1\r\nhost: 127.0.0.1\r\ncontent-length: {len(body)}\r\n"
+    connection.sendall(b"%scontent-type: application/x-protobuf\r\n\r\n%s" % (head.encode(), body))
+    answer = b""
+    while True:
+        received = connection.recv(65536)
+        if not received:
+            raise SystemExit("a collector closed a connection instead of answering")
+        answer += received
+        head_of_answer, is_whole, content = answer.partition(b"\r\n\r\n")
+        size = re.search(rb"content-length: *(\d+)", head_of_answer, re.IGNORECASE)
+        if is_whole and len(content) >= int(size[1] if size else 0):
+            return int(head_of_answer.split(maxsplit=2)[1])
 
 
 def main() -> None:
