@@ -7,8 +7,8 @@ from collections.abc import Sequence
 
 from spanledger_collector.journal.entry import Entry
 
-_MOST_BYTES = 64 * 1024 * 1024
-"""Two of the largest batches. While the store does not keep up, what waits beyond them is on disk alone."""
+_MOST_BYTES = 16 * 1024 * 1024
+"""Some hundred milliseconds of a heavy load. While the store does not keep up, what waits is on disk alone."""
 _BYTES_OF_AN_ENTRY = 500
 """What the objects around a body take."""
 

@@ -40,7 +40,10 @@ def bound_socket(host: str, port: int, flag: str, *, shared: bool = False) -> so
     family, kind, protocol, _, address = min(addresses, key=lambda found: found[0] != socket.AF_INET)
     bound = socket.socket(family, kind, protocol)
     try:
-        bound.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEPORT if shared else socket.SO_REUSEADDR, 1)
+        # Connections of an earlier process, which the system remembers for a minute, are no hindrance.
+        bound.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
+        if shared:
+            bound.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEPORT, 1)
         bound.bind(address)
     except OSError as error:
         bound.close()
