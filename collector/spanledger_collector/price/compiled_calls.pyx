@@ -72,9 +72,8 @@ cdef object _usage_of = pure.usage_of
 cdef object _charge = charge
 
 # Calls of one model come after one another.
-cdef dict _last_ready = None
-cdef tuple _last_key = ()
-cdef tuple _last_found = None
+cdef tuple _last = (None, "", "", "", "", None)
+"""What was found last, of which catalogue and for which names: one object, as the pipeline prices in two threads."""
 
 
 cdef class Ready:
@@ -162,17 +161,17 @@ def priced_all(calls, catalogue):
 
 cdef object _step(object call, object catalogue):
     """The tariff made ready, or the answer itself, that holds for a call."""
-    global _last_ready, _last_key, _last_found
+    global _last
     cdef dict ready = catalogue.ready
-    cdef tuple last = _last_key
+    cdef tuple last = _last
     if (
-        ready is _last_ready
-        and field(call, _RESPONSE_MODEL) == <str>last[0]
-        and field(call, _REQUEST_MODEL) == <str>last[1]
-        and field(call, _PROVIDER) == <str>last[2]
-        and field(call, _SERVICE_TIER) == <str>last[3]
+        ready is last[0]
+        and field(call, _RESPONSE_MODEL) == <str>last[1]
+        and field(call, _REQUEST_MODEL) == <str>last[2]
+        and field(call, _PROVIDER) == <str>last[3]
+        and field(call, _SERVICE_TIER) == <str>last[4]
     ):
-        return _holding(_last_found, call)
+        return _holding(<tuple>last[5], call)
     cdef tuple models = (field(call, _RESPONSE_MODEL), field(call, _REQUEST_MODEL))
     cdef tuple key = (field(call, _PROVIDER), models, field(call, _SERVICE_TIER))
     cdef object found = ready.get(key)
@@ -182,8 +181,7 @@ cdef object _step(object call, object catalogue):
         ladder = catalogue.ladder(key)
         steps = [Ready(step) if type(step) is Tariff else step for step in ladder.steps]
         found = ready[key] = (ladder.starts_ns, steps)
-    _last_ready, _last_found = ready, found
-    _last_key = (*models, field(call, _PROVIDER), field(call, _SERVICE_TIER))
+    _last = (ready, *models, field(call, _PROVIDER), field(call, _SERVICE_TIER), found)
     return _holding(found, call)
 
 
