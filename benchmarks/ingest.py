@@ -41,7 +41,7 @@ from spanledger_collector.price import Catalogue
 
 CONNECTIONS = 16
 """Each sends one request after the other, as an application's exporter does."""
-BATCH_SPANS = 50_000
+BATCH_SPANS = 30_000
 WARM_UP_SPANS = 500
 
 

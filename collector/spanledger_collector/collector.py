@@ -25,7 +25,7 @@ from spanledger_collector.export.retention import apply_retention
 from spanledger_collector.export.roll_up import RollUps
 from spanledger_collector.export.seen import SeenKeys
 from spanledger_collector.export.status import status_of, unknown_status
-from spanledger_collector.export.store import Store, merge_rarely, open_embedded, open_server, sync_inserts
+from spanledger_collector.export.store import Store, open_embedded, open_server, sync_inserts
 from spanledger_collector.forward import Stage, Staging, forwarding_of, goes_on
 from spanledger_collector.journal import (
     BatchLimits,
@@ -83,7 +83,6 @@ def open_store(settings: Settings) -> Iterator[Store]:
         if not settings.clickhouse:
             # A server's own settings say what its inserts survive: replicas serve the same end.
             sync_inserts(store)
-            merge_rarely(store)
         yield store
     finally:
         store.close()

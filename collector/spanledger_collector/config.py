@@ -249,7 +249,7 @@ class Settings(BaseSettings):
     """What stays free on the disk of ``data``: with less, clients are told to slow down."""
     drain_s: NonNegativeFloat = 10.0
     """How long a stop waits for what is in the journal; the rest is for the next start."""
-    batch_spans: PositiveInt = 50_000
+    batch_spans: PositiveInt = 30_000
     """Spans written to the store together at the most."""
     batch_bytes: PositiveInt = 32 * 1024 * 1024
     """The same for the size of their requests."""

@@ -71,7 +71,6 @@ _EMBEDDED_OPTIONS = {
     # Merges are for later; without the right to set it (CAP_SYS_NICE) they take their share.
     "os_threads_nice_value_merge_mutate": "10",
 }
-_PARTS_A_MERGE = 20
 
 _CODE = re.compile(r"\b(?:Code: |code: |error code )(\d+)\b")
 _NAME = re.compile(r"\(([A-Z][A-Z0-9_]+)\)(?: \(version [^\n]*)?$")
@@ -249,15 +248,6 @@ def sync_inserts(store: Store) -> None:
     )
     for (table,) in unsynced.rows:
         store.command(f"ALTER TABLE `{table}` MODIFY SETTING fsync_after_insert = 1, fsync_part_directory = 1")
-
-
-def merge_rarely(store: Store) -> None:
-    """Merge parts of facts and spans by twenty, instead of by five or so: each row is written again half as often.
-
-    Questions look a few of their rows up by their keys. Of `calls` they read all, which few parts make faster.
-    """
-    for table in ("facts", "otel_traces"):
-        store.command(f"ALTER TABLE {table} MODIFY SETTING min_parts_to_merge_at_once = {_PARTS_A_MERGE}")
 
 
 def open_embedded(directory: Path) -> Store:
