@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import random
 import threading
-from collections.abc import Callable, Collection, Mapping
+from collections.abc import Collection
 from pathlib import Path
 
 import pytest
@@ -16,7 +16,7 @@ from spanledger_collector.export.migrate import migrate
 from spanledger_collector.export.seen import SeenKeys
 from spanledger_collector.export.store import open_embedded
 from spanledger_collector.merge import LedgerRow
-from spanledger_collector.merge.settle import SpanPlace
+from spanledger_collector.merge.settle import ContextMakers
 from spanledger_collector.model import Call, Fact
 from spanledger_collector.pipeline import FormerBatchError, LedgerRequest, Pipeline
 from spanledger_collector.price import Catalogue
@@ -38,7 +38,7 @@ class SlowLedger(MemoryLedger):
         self.may_write = threading.Event()
         self.refuses_facts = False
 
-    def expect(self, facts: Collection[Fact], contexts: Mapping[SpanPlace, Callable[[], Fact]]) -> None:
+    def expect(self, facts: Collection[Fact], contexts: ContextMakers) -> None:
         """See ``MemoryLedger``."""
         super().expect(facts, contexts)
         self.order.append("settled")

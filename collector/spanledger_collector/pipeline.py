@@ -16,7 +16,7 @@ from opentelemetry.proto.collector.trace.v1.trace_service_pb2 import ExportTrace
 from spanledger_collector import metrics
 from spanledger_collector.decode import Batch, Decoder, PlainSpans, SpanPlace, TraceRequest
 from spanledger_collector.errors import RetryableError
-from spanledger_collector.merge import FactStore, LedgerRow, Settlement, Settler, with_calls
+from spanledger_collector.merge import ContextMakers, FactStore, LedgerRow, Settlement, Settler, with_calls
 from spanledger_collector.model import Call, Fact, Span
 from spanledger_collector.normalise import (
     context,
@@ -60,7 +60,7 @@ class LedgerStore(FactStore, Protocol):
     def write_facts(self, facts: Collection[Fact]) -> None:
         """Insert facts."""
 
-    def expect(self, facts: Collection[Fact], contexts: Mapping[SpanPlace, Callable[[], Fact]]) -> None:
+    def expect(self, facts: Collection[Fact], contexts: ContextMakers) -> None:
         """Answer from now on as if these facts were stored, and the plain spans that ``contexts`` are made of.
 
         What was expected before has been written when a question comes.

@@ -2,38 +2,25 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Collection, Iterable, Mapping, Sequence
+from collections.abc import Collection, Iterable
 
-from spanledger_collector.merge.settle import MatchWindow, SpanPlace
+from spanledger_collector.merge.keys import match_key
+from spanledger_collector.merge.settle import ContextMakers, MatchWindow, SpanPlace
 from spanledger_collector.model import FACT_FIELDS, Fact
-
-_TRACE_ID, _RESPONSE_ID = FACT_FIELDS.index("trace_id"), FACT_FIELDS.index("response_id")
-
-ContextMakers = Mapping[SpanPlace, Callable[[], Fact]]
-"""Makers of the context facts that plain spans would be."""
 
 
 class Latest:
     """Facts and plain spans of one batch, found as the store finds them once it has them."""
 
-    def __init__(
-        self,
-        facts: Collection[Fact] = (),
-        match_keys: Sequence[int] = (),
-        contexts: ContextMakers | None = None,
-    ) -> None:
-        """``match_keys`` are those of ``facts``, in their order."""
+    def __init__(self, facts: Collection[Fact] = (), contexts: ContextMakers | None = None) -> None:
         self.facts = facts
-        self.match_keys = match_keys
+        self.match_keys = list(map(match_key, facts))
         self._contexts: ContextMakers = {} if contexts is None else contexts
 
-    def of_traces(self, trace_ids: Collection[str]) -> list[Fact]:
-        """The facts of these traces."""
-        return self._having(_TRACE_ID, trace_ids)
-
-    def of_responses(self, response_ids: Collection[str]) -> list[Fact]:
-        """The facts with one of these response ids."""
-        return self._having(_RESPONSE_ID, response_ids)
+    def having(self, column: str, values: Collection[str]) -> list[Fact]:
+        """The facts with one of these values in that column, as ``trace_id``."""
+        field, wanted = FACT_FIELDS.index(column), frozenset(values)
+        return [fact for fact in self.facts if fact[field] in wanted]
 
     def matching(self, windows: Iterable[MatchWindow]) -> list[Fact]:
         """The calls that one of these windows holds."""
@@ -49,7 +36,3 @@ class Latest:
     def as_context(self, places: Iterable[SpanPlace]) -> dict[SpanPlace, Fact]:
         """The context facts of those ``places`` that are plain spans of the batch."""
         return {place: self._contexts[place]() for place in places if place in self._contexts}
-
-    def _having(self, field: int, values: Collection[str]) -> list[Fact]:
-        wanted = frozenset(values)
-        return [fact for fact in self.facts if fact[field] in wanted] if wanted else []

@@ -6,7 +6,7 @@ from collections.abc import Collection, Iterable, Iterator, Sequence
 from itertools import islice
 from typing import Any
 
-from spanledger_collector.export.latest import ContextMakers, Latest
+from spanledger_collector.export.latest import Latest
 from spanledger_collector.export.recent import RecentFacts
 from spanledger_collector.export.records import CALLS, FACTS, Table, column_name
 from spanledger_collector.export.seen import SeenKeys
@@ -15,7 +15,7 @@ from spanledger_collector.merge import LedgerRow
 from spanledger_collector.merge.copies import CONTAINMENT_TOLERANCE_NS
 from spanledger_collector.merge.fold import NS_PER_HOUR, RowKey
 from spanledger_collector.merge.keys import WEAK_RESPONSE_ID, match_key, variant
-from spanledger_collector.merge.settle import MatchWindow, SpanPlace
+from spanledger_collector.merge.settle import ContextMakers, MatchWindow, SpanPlace
 from spanledger_collector.model import CALL_FIELDS, FACT_FIELDS, REPRICING_BITS, Fact, Resource
 from spanledger_collector.normalise import context
 from spanledger_collector.rolled_days import RolledDays
@@ -68,7 +68,7 @@ class Ledger:
 
         What was expected before has been written by now. For the thread that asks; others may write meanwhile.
         """
-        self._latest = Latest(facts, list(map(match_key, facts)), contexts)
+        self._latest = Latest(facts, contexts)
         if self._seen and self._recent:
             new = self._seen.add(facts, self._latest.match_keys)
             self._recent.expect(facts, self._latest.match_keys, new)
@@ -87,31 +87,24 @@ class Ledger:
     def facts_of_traces(self, trace_ids: Collection[str]) -> Collection[Fact]:
         """See ``FactStore``."""
         if not self._recent:
-            return self._facts_of_traces(trace_ids)
+            return self._facts_of("trace_id", trace_ids)
         facts, asked = self._recent.of_traces(trace_ids)
         if not asked:
             return facts
-        answered = self._facts_of_traces(asked)
+        answered = self._facts_of("trace_id", asked)
         self._recent.answered_traces(asked, answered)
         return [*facts, *answered]
-
-    def _facts_of_traces(self, trace_ids: Collection[str]) -> set[Fact]:
-        # Looked up before the store is asked: what is written in between is found twice rather than not at all.
-        return {*self._latest.of_traces(trace_ids), *self._facts_of("trace_id", trace_ids)}
 
     def facts_of_responses(self, response_ids: Collection[str]) -> Collection[Fact]:
         """See ``FactStore``."""
         if not self._recent:
-            return self._facts_of_responses(response_ids)
+            return self._facts_of("response_id", response_ids)
         facts, asked = self._recent.of_responses(response_ids)
         if not asked:
             return facts
-        answered = self._facts_of_responses(asked)
+        answered = self._facts_of("response_id", asked)
         self._recent.answered_responses(asked, answered)
         return [*facts, *answered]
-
-    def _facts_of_responses(self, response_ids: Collection[str]) -> set[Fact]:
-        return {*self._latest.of_responses(response_ids), *self._facts_of("response_id", response_ids)}
 
     def facts_matching(self, windows: Collection[MatchWindow]) -> Iterator[Fact]:
         """See ``FactStore``."""
@@ -164,8 +157,10 @@ class Ledger:
         )
         return [(trace_id, span_id) for trace_id, span_id in reversed(answer.rows)]
 
-    def _facts_of(self, column: str, ids: Collection[str]) -> Iterator[Fact]:
-        return self._facts_in(f"{column} IN {{ids:Array(String)}}", ids)
+    def _facts_of(self, column: str, ids: Collection[str]) -> set[Fact]:
+        # The latest before the store: what is written in between is found twice rather than not at all.
+        latest = self._latest.having(column, ids)
+        return {*latest, *self._facts_in(f"{column} IN {{ids:Array(String)}}", ids)}
 
     def _facts_in(self, condition: str, ids: Iterable[Any]) -> Iterator[Fact]:
         for some in _portions(ids, _IDS_PER_QUERY):

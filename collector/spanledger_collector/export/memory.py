@@ -6,11 +6,11 @@ from collections.abc import Collection, Iterable, Iterator
 from itertools import chain
 from typing import Any
 
-from spanledger_collector.export.latest import ContextMakers, Latest
+from spanledger_collector.export.latest import Latest
 from spanledger_collector.merge import LedgerRow
 from spanledger_collector.merge.fold import RowKey
 from spanledger_collector.merge.keys import match_key
-from spanledger_collector.merge.settle import MatchWindow, SpanPlace
+from spanledger_collector.merge.settle import ContextMakers, MatchWindow, SpanPlace
 from spanledger_collector.model import Call, Fact, Resource
 from spanledger_collector.native import rows_of
 from spanledger_collector.normalise import context
@@ -48,7 +48,7 @@ class MemoryLedger:
 
     def expect(self, facts: Collection[Fact], contexts: ContextMakers) -> None:
         """See ``Ledger``."""
-        self._latest = Latest(facts, list(map(match_key, facts)), contexts)
+        self._latest = Latest(facts, contexts)
 
     def forget(self) -> None:
         """See ``Ledger``."""

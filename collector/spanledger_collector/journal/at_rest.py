@@ -7,10 +7,9 @@ from contextlib import closing
 from pathlib import Path
 from typing import NamedTuple
 
-from spanledger_collector.journal.entry import Depth
+from spanledger_collector.journal.entry import DEPTH_COLUMNS, Depth
 from spanledger_collector.journal.file import reading_failed
 
-_DEPTH = "SELECT count(*), sum(spans), sum(length(body)), min(received_at_ms) FROM"
 _TABLES = "SELECT name FROM sqlite_master WHERE type = 'table'"
 
 
@@ -41,5 +40,5 @@ def waiting_in(path: Path) -> Waiting:
 
 
 def _depth(database: sqlite3.Connection, table: str) -> Depth:
-    entries, *rest = database.execute(f"{_DEPTH} {table}").fetchone()
+    entries, *rest = database.execute(f"SELECT {DEPTH_COLUMNS} FROM {table}").fetchone()  # noqa: S608 - names of ours
     return Depth(entries, *rest) if entries else Depth()

@@ -44,6 +44,8 @@ class _UnderWay(NamedTuple):
 
     entries: list[Entry]
     done: Future[Any]
+    spans: int
+    size_bytes: int
 
 
 @dataclass(slots=True, frozen=True)
@@ -70,7 +72,6 @@ class Consumer:
         self._is_gathering = False
         self._stop_at = float("inf")
         self._under_way: _UnderWay | None = None
-        self._under_way_spans = self._under_way_bytes = 0
         self._progress = threading.Condition()
         self._passed = 0 if journal.depth.entries else journal.newest
         self.refused_since: float | None = None
@@ -155,11 +156,9 @@ class Consumer:
 
     def _is_full(self) -> bool:
         """Whether what is not under way yet fills a batch."""
-        depth = self._journal.depth
-        return (
-            depth.spans - self._under_way_spans >= self._limits.spans
-            or depth.size_bytes - self._under_way_bytes >= self._limits.size_bytes
-        )
+        depth, under_way = self._journal.depth, self._under_way
+        spans, size_bytes = (under_way.spans, under_way.size_bytes) if under_way else (0, 0)
+        return depth.spans - spans >= self._limits.spans or depth.size_bytes - size_bytes >= self._limits.size_bytes
 
     def _read(self) -> list[Entry]:
         after = self._under_way.entries[-1].sequence if self._under_way else -1
@@ -167,42 +166,36 @@ class Consumer:
 
     def _take(self, entries: list[Entry]) -> None:
         """Begin with ``entries`` while those before them are written."""
+        done = self._begun(entries)
+        self._finish()
+        requests = [entry.request for entry in entries]
+        spans, size_bytes = sum(r.spans for r in requests), sum(len(r.body) for r in requests)
+        self._under_way = _UnderWay(entries, done, spans, size_bytes)
+        if done.done():
+            self._finish()
+
+    def _begun(self, entries: list[Entry]) -> Future[Any]:
+        """What ``process`` makes of ``entries``: done already where it waited for the store itself, or failed."""
         began_s = time.monotonic()
         try:
-            done = self._process(entries)
-        except Exception:
-            done = None
-            is_taken = False
-        else:
-            is_taken = True
-        self._finish()
-        if not is_taken:
-            self._consume(entries)
-        elif done is None:
-            metrics.BATCH_SECONDS.observe(time.monotonic() - began_s)
-            self._remove(entries)
-        else:
-            done.add_done_callback(lambda _: metrics.BATCH_SECONDS.observe(time.monotonic() - began_s))
-            self._set_under_way(_UnderWay(entries, done))
+            done = self._process(entries) or _done()
+        except Exception as error:
+            return _done(error)
+        done.add_done_callback(lambda _: metrics.BATCH_SECONDS.observe(time.monotonic() - began_s))
+        return done
 
     def _finish(self) -> None:
         """Wait for what is under way, and take it out of the journal."""
         if self._under_way is None:
             return
-        entries, done = self._under_way
-        failed = done.exception() is not None
-        self._set_under_way(None)
+        entries = self._under_way.entries
+        failed = self._under_way.done.exception() is not None
+        self._under_way = None
         if failed:
             # One by one from here on, and the same again: its error is told if it is met once more.
             self._consume(entries)
         else:
             self._remove(entries)
-
-    def _set_under_way(self, under_way: _UnderWay | None) -> None:
-        requests = [entry.request for entry in under_way.entries] if under_way else []
-        self._under_way = under_way
-        self._under_way_spans = sum(request.spans for request in requests)
-        self._under_way_bytes = sum(len(request.body) for request in requests)
 
     def _consume(self, entries: list[Entry], tries: float = _TRIES_TOGETHER) -> None:
         """Process ``entries`` and take them out of the journal; of those that fail find each one."""
@@ -303,6 +296,15 @@ class Consumer:
             if self._stopping.wait(pause_s):
                 raise _StoppedError
             pause_s = min(2 * pause_s, _LONGEST_PAUSE_S)
+
+
+def _done(error: Exception | None = None) -> Future[Any]:
+    done: Future[Any] = Future()
+    if error is None:
+        done.set_result(None)
+    else:
+        done.set_exception(error)
+    return done
 
 
 class _StoppedError(Exception):

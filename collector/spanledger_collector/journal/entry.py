@@ -68,6 +68,10 @@ class Depth:
         )
 
 
+DEPTH_COLUMNS = "count(*), sum(spans), sum(length(body)), min(received_at_ms)"
+"""What makes a ``Depth`` of one of the journal's tables; where no row is, the sums are NULL."""
+
+
 def entry_of(row: tuple[int, int, Signal, int, bytes]) -> Entry:
     """The entry in a row of the journal's tables."""
     sequence, received_at_ms, signal, spans, body = row

@@ -17,7 +17,7 @@ from itertools import dropwhile
 from pathlib import Path
 
 from spanledger_collector.errors import DataDirectoryHeldError, PermanentError
-from spanledger_collector.journal.entry import Depth, Entry, Request, entry_of
+from spanledger_collector.journal.entry import DEPTH_COLUMNS, Depth, Entry, Request, entry_of
 from spanledger_collector.journal.errors import JournalDamagedError, JournalUnavailableError
 from spanledger_collector.journal.oldest import Oldest
 from spanledger_collector.journal.outbox import UNBOUNDED, Outbox, OutgoingBounds
@@ -241,7 +241,7 @@ class Journal:
 
     def _found(self) -> tuple[int, Depth]:
         newest, *depth = self._database.execute(
-            "SELECT max(sequence), count(*), sum(spans), sum(length(body)), min(received_at_ms) FROM entry"
+            f"SELECT max(sequence), {DEPTH_COLUMNS} FROM entry"  # noqa: S608 - names of ours
         ).fetchone()
         if newest is None and self.outbox.newest:
             return self.outbox.newest, Depth()

@@ -13,7 +13,7 @@ from collections.abc import Callable, Mapping, Sequence
 from contextlib import AbstractContextManager
 from dataclasses import dataclass, replace
 
-from spanledger_collector.journal.entry import Depth, Entry, entry_of
+from spanledger_collector.journal.entry import DEPTH_COLUMNS, Depth, Entry, entry_of
 
 _TABLES = (
     """
@@ -76,7 +76,7 @@ class Outbox:
         self.staged = {sequence for (sequence,) in database.execute("SELECT sequence FROM staged")}
         """The requests that are here, or were, and are still in the journal."""
         newest, *depth = database.execute(
-            "SELECT max(sequence), count(*), sum(spans), sum(length(body)), min(received_at_ms) FROM outgoing"
+            f"SELECT max(sequence), {DEPTH_COLUMNS} FROM outgoing"  # noqa: S608 - names of ours
         ).fetchone()
         self.newest: int = newest or 0
         self.depth = Depth(*depth) if newest else Depth()

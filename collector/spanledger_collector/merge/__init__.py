@@ -6,6 +6,6 @@ written.
 """
 
 from spanledger_collector.merge.fold import LedgerRow, fold, with_calls
-from spanledger_collector.merge.settle import FactStore, Settlement, Settler
+from spanledger_collector.merge.settle import ContextMakers, FactStore, Settlement, Settler
 
-__all__ = ["FactStore", "LedgerRow", "Settlement", "Settler", "fold", "with_calls"]
+__all__ = ["ContextMakers", "FactStore", "LedgerRow", "Settlement", "Settler", "fold", "with_calls"]

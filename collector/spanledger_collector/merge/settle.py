@@ -40,6 +40,9 @@ class MatchWindow(NamedTuple):
 SpanPlace = tuple[str, str]
 """Trace id and span id."""
 
+ContextMakers = Mapping[SpanPlace, Callable[[], Fact]]
+"""Makers of the context facts that plain spans would be; none is made before it is asked for."""
+
 
 class FactStore(Protocol):
     """Where facts are kept: ``export.ledger.Ledger``, and its twin in memory."""
@@ -88,7 +91,7 @@ class Settler:
         # Survives a restart by being derived again from the facts.
         self._wanted = Wanted(store.absent_parents(MAX_WANTED_PARENTS))
 
-    def settle(self, new: Collection[Fact], plain: Mapping[SpanPlace, Callable[[], Fact]]) -> Settlement:
+    def settle(self, new: Collection[Fact], plain: ContextMakers) -> Settlement:
         """The consequences of ``new`` facts and of plain spans, given as makers of their context facts.
 
         A plain span becomes a fact only when a call below it wants to know its ancestors.
@@ -137,7 +140,7 @@ class Settler:
             found |= frontier
         return found
 
-    def _contexts_above(self, known: set[Fact], plain: Mapping[SpanPlace, Callable[[], Fact]]) -> set[Fact]:
+    def _contexts_above(self, known: set[Fact], plain: ContextMakers) -> set[Fact]:
         """Plain spans between the known facts and their ancestors: of this batch, of earlier ones, or wanted later."""
         places = {(fact.trace_id, fact.span_id) for fact in known}
         contexts: set[Fact] = set()
@@ -169,7 +172,7 @@ def _parent(fact: Fact) -> SpanPlace | None:
     return (fact.trace_id, fact.parent_span_id) if fact.parent_span_id else None
 
 
-def _among(plain: Mapping[SpanPlace, Callable[[], Fact]], wanted: Wanted) -> Iterable[SpanPlace]:
+def _among(plain: ContextMakers, wanted: Wanted) -> Iterable[SpanPlace]:
     """The wanted places that are in ``plain``, which may have a faster way to tell."""
     among: Any = getattr(plain, "among", None)
     return [place for place in wanted if place in plain] if among is None else among(wanted)
