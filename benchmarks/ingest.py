@@ -32,7 +32,7 @@ from spanledger_collector.export.ledger import Ledger
 from spanledger_collector.export.migrate import migrate
 from spanledger_collector.export.seen import SeenKeys
 from spanledger_collector.export.store import Store, open_embedded
-from spanledger_collector.garbage import spare_collections
+from spanledger_collector.garbage import expect_batches
 from spanledger_collector.merge import LedgerRow
 from spanledger_collector.model import Fact
 from spanledger_collector.normalise import fact_reader, name_tells, scope_tells
@@ -236,7 +236,7 @@ def main() -> None:
     )
     spans = arguments.parse_args().spans
     catalogue = Catalogue.load()
-    spare_collections()
+    expect_batches()
     print("in process, spans per core-second")
     print(f"{'spans':10}{'decode':>12}{'to price':>12}{'into chDB':>12}{'limit':>12}")
     for kind in KINDS:

@@ -14,7 +14,7 @@ from traces import KINDS, requests
 
 from spanledger_collector.compiled import twin
 from spanledger_collector.decode import decoder as pure
-from spanledger_collector.garbage import spare_collections
+from spanledger_collector.garbage import expect_batches
 from spanledger_collector.merge import Settler
 from spanledger_collector.model import Fact
 from spanledger_collector.normalise import fact_reader, name_tells, normalise, scope_tells
@@ -78,7 +78,7 @@ def _nothing_tells(_: str) -> bool:
 def main() -> None:
     """Print the table."""
     spans = int(sys.argv[1]) if len(sys.argv) > 1 else 10_000
-    spare_collections()
+    expect_batches()
     compiled = twin("decode.compiled_decoder")
     print(f"CPU µs a span, {spans} spans a batch\n{'':18}{'decode':>10}{'normalise':>12}{'merge':>10}")
     for kind in KINDS:

@@ -193,7 +193,7 @@ class SinkStore:
 async def _serve(folder: str, port: int, sink_port: int) -> None:
     from spanledger_collector.collector import Collector as OurCollector
     from spanledger_collector.config import load_settings
-    from spanledger_collector.garbage import spare_collections
+    from spanledger_collector.garbage import expect_batches
 
     addresses = {"otlp_http": f"127.0.0.1:{port}", "otlp_grpc": "127.0.0.1:0", "api": "127.0.0.1:0"}
     settings = load_settings(None, data=Path(folder), **addresses)
@@ -202,7 +202,7 @@ async def _serve(folder: str, port: int, sink_port: int) -> None:
     asyncio.get_running_loop().add_signal_handler(signal.SIGTERM, stopped.set)
     collector = OurCollector(settings, store)
     await collector.start()
-    spare_collections()
+    expect_batches()
     await stopped.wait()
     await collector.stop()
 

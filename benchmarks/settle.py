@@ -18,7 +18,7 @@ from spanledger_collector import compiled
 from spanledger_collector.decode import Decoder
 from spanledger_collector.export.ledger import Ledger
 from spanledger_collector.export.seen import SeenKeys
-from spanledger_collector.garbage import spare_collections
+from spanledger_collector.garbage import expect_batches
 from spanledger_collector.merge import LedgerRow, Settler, with_calls
 from spanledger_collector.model import Fact
 from spanledger_collector.normalise import name_tells, normalise, scope_tells
@@ -76,7 +76,7 @@ def main() -> None:
     spans = int(sys.argv[1]) if len(sys.argv) > 1 else 10_000
     catalogue = Catalogue.load()
     facts = facts_of("genai", spans)
-    spare_collections()
+    expect_batches()
     print(
         f"CPU µs a span, {spans} GenAI spans a batch\n{'':10}{'settle':>10}{'price':>10}{'blocks':>10}{'together':>10}"
     )

@@ -23,7 +23,7 @@ from spanledger_collector.cli.options import (
 from spanledger_collector.collector import Collector, open_store
 from spanledger_collector.config import Settings, load_settings, unknown_variables
 from spanledger_collector.export.store import Store
-from spanledger_collector.garbage import spare_collections
+from spanledger_collector.garbage import expect_batches
 from spanledger_collector.logs import set_up_logging
 from spanledger_collector.open_files import allow_open_files
 
@@ -87,7 +87,7 @@ async def _run(settings: Settings, store: Store, beside: Beside, stay: bool, pat
         asyncio.get_running_loop().add_signal_handler(number, stopped.set)
     collector = Collector(settings, store)
     await collector.start()
-    spare_collections()
+    expect_batches()
     try:
         work = asyncio.ensure_future(beside(collector))
         stopping = asyncio.ensure_future(stopped.wait())

@@ -13,7 +13,7 @@ from dataclasses import dataclass
 from spanledger_collector.access import Grant, load_access
 from spanledger_collector.config import Address, Settings
 from spanledger_collector.errors import RetryableError
-from spanledger_collector.garbage import spare_collections
+from spanledger_collector.garbage import expect_batches
 from spanledger_collector.journal.entry import Request
 from spanledger_collector.journal.keeping import Keeping, Wanted
 from spanledger_collector.logs import set_up_logging
@@ -120,7 +120,7 @@ async def _receive(start: Start) -> None:
     asyncio.get_running_loop().add_signal_handler(signal.SIGTERM, stop.set)
     hearing = asyncio.create_task(_hear(channel, relay, stop))
     await servers.start()
-    spare_collections()
+    expect_batches()
     await channel.send(Kind.LISTENING)
     telling = asyncio.create_task(_tell_counts(channel))
     await stop.wait()
