@@ -219,6 +219,40 @@ def test_a_building_that_a_write_overtakes_does_not_count(ledger: Store, monkeyp
     assert roll_ups.make() == []
 
 
+def test_days_without_calls_are_not_built(ledger: Store, monkeypatch: pytest.MonkeyPatch) -> None:
+    """What is wasted in a day is judged by the hours around it, which are not read for none."""
+    RolledDays(ledger).give_up([FIRST_DAY - 1])
+    statements: list[str] = []
+    command = ledger.command_beside
+    monkeypatch.setattr(ledger, "command_beside", lambda sql, named=None: (statements.append(sql), command(sql, named)))
+    made = RollUps(ledger, usable_after_s=0).make()
+    assert [period[:2] for period in made] == [("calls", "2026-05-31"), ("waste", "2026-05-31")]
+    assert [sql for sql in statements if "_rollup (" in sql] == []
+
+
+def test_a_day_that_takes_too_much_memory_is_left_alone(
+    ledger: Store, monkeypatch: pytest.MonkeyPatch, caplog: pytest.LogCaptureFixture
+) -> None:
+    """It says so, others are rolled up, questions read its calls, and it is not tried again until some time later."""
+    RolledDays(ledger).give_up([FIRST_DAY - 1, FIRST_DAY])
+    from_calls = answers(ledger, RANGES[:1])
+    roll_ups = RollUps(ledger, usable_after_s=0)
+    bound = ledger._work_client.get_client_setting("max_memory_usage")
+    ledger._work_client.set_client_setting("max_memory_usage", 100_000)
+    try:
+        made = roll_ups.make()
+    finally:
+        ledger._work_client.set_client_setting("max_memory_usage", bound)
+    assert {period.day for period in made} == {"2026-05-31"}
+    assert "waste of 2026-06-01, hour 24, takes too much memory" in caplog.text
+    assert rolled(ledger) == DAYS - 1
+    assert roll_ups.make() == []
+    assert answers(ledger, RANGES[:1]) == from_calls
+    monkeypatch.setattr(time, "monotonic", lambda now_s=time.monotonic(): now_s + roll_up.PUT_OFF_S + 1)
+    assert roll_ups.make() == FIRST
+    assert answers(ledger, RANGES[:1]) == from_calls
+
+
 @pytest.mark.parametrize(("hour", "hours"), [(0, {0, 1, 2}), (12, {10, 11, 12, 13, 14}), (23, {21, 22, 23})])
 def test_what_is_wasted_around_a_call_is_judged_anew(hour: int, hours: set[int]) -> None:
     """What was wasted in a call is judged by those of two hours before and after it, of the same day."""

@@ -12,18 +12,21 @@ from __future__ import annotations
 
 import logging
 import threading
+import time
 from collections.abc import Mapping, Sequence
 from datetime import date, datetime, timedelta
 from typing import NamedTuple
 
-from spanledger_collector.errors import PermanentError, RetryableError
-from spanledger_collector.export.store import Store
+from spanledger_collector.errors import PermanentError, RetryableError, StoreUnavailableError
+from spanledger_collector.export.store import MEMORY_LIMIT_CODE, Store
 from spanledger_collector.query.sources import expanded
 from spanledger_collector.rolled_days import RECENT_DAYS
 
 USABLE_AFTER_S = 60
 """A question that began before a day was built may have noted the tables as they were then."""
 PAUSE_S = 60.0
+PUT_OFF_S = 3600.0
+"""How long a day or an hour that took too much memory is left alone."""
 HOURS_KEPT_DAYS = RECENT_DAYS - 1
 """A day longer than ``queries/sources/rolled_periods.sql`` reads them."""
 _log = logging.getLogger(__name__)
@@ -67,11 +70,14 @@ SELECT subject, day, hour, now64(6, 'UTC')
 FROM (
     SELECT DISTINCT
         arrayJoin(['calls', 'waste']) AS subject,
-        toDate(started_at) AS day,
+        day,
         arrayJoin(if(day >= toDate(now('UTC')) - 1, range(25), [24]))::UInt8 AS hour
-    FROM calls
+    FROM (SELECT DISTINCT toDate(started_at) AS day FROM calls)
 )
 WHERE (subject, day, hour) NOT IN (SELECT subject, day, hour FROM rolled_period)
+"""
+_HAS_CALLS = """
+SELECT 1 FROM calls WHERE started_at >= {since:DateTime64(9, 'UTC')} AND started_at < {until:DateTime64(9, 'UTC')} LIMIT 1
 """
 _DUE = """
 WITH toDateTime(day, 'UTC') + toIntervalHour(hour % 24) AS since
@@ -173,6 +179,7 @@ class RollUps:
         self._held_in = f"{suffix}{on_cluster}"
         self._usable_after_s = usable_after_s
         self._knows_all = False
+        self._put_off_until_s: dict[Period, float] = {}
         self._stopping = threading.Event()
         self._thread = threading.Thread(target=self._run, name="roll-ups")
 
@@ -202,19 +209,33 @@ class RollUps:
             if not due:
                 break
             last, built = Period(*due[0][:3]), due[0][3]
-            self._build(last, built)
-            made[last] = built
+            if self._put_off_until_s.get(last, 0.0) < time.monotonic() and self._is_built(last, built):
+                made[last] = built
         if made:
             self._remove_superseded(made)
             _log.debug("rolled up %d hours and days, %s to %s", len(made), min(made.values()), max(made.values()))
         return list(made)
 
+    def _is_built(self, period: Period, built: str) -> bool:
+        """Build it; false where that took too much memory, and questions go on to read its calls."""
+        try:
+            self._build(period, built)
+        except StoreUnavailableError as error:
+            if error.code != MEMORY_LIMIT_CODE:
+                raise
+            self._put_off_until_s[period] = time.monotonic() + PUT_OFF_S
+            _log.warning("%s of %s, hour %d, takes too much memory to be rolled up; tried again in an hour", *period)
+            return False
+        return True
+
     def _build(self, period: Period, built: str) -> None:
         since = datetime.fromisoformat(period.day) + timedelta(hours=period.hour % 24)
         until = since + timedelta(hours=24 if period.hour == 24 else 1)
         named = {**period._asdict(), "built": built, "since": f"{since}", "until": f"{until}", "model": ""}
-        for building in _BUILDINGS[period.subject]:
-            self._store.command_beside(building, named)
+        # What is wasted in an hour is judged by hours around it: one without calls may be as long to read as they are.
+        if self._store.query(_HAS_CALLS, {"since": f"{since}", "until": f"{until}"}).rows:
+            for building in _BUILDINGS[period.subject]:
+                self._store.command_beside(building, named)
         self._store.command_beside(_DECLARE, {**named, "after_s": self._usable_after_s})
 
     def _remove_superseded(self, made: Mapping[Period, str]) -> None:

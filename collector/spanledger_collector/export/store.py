@@ -13,7 +13,7 @@ import re
 import struct
 import threading
 import time
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
@@ -67,6 +67,12 @@ _INSERT_SETTINGS: dict[str, dict[str, Any]] = {
     "otel_traces": {"materialize_skip_indexes_on_insert": 0},
 }
 
+MEMORY_LIMIT_CODE = 241
+_QUESTION_MEMORY = {"max_memory_usage": 2_000_000_000}
+_WORK_MEMORY = {"max_memory_usage": 600_000_000}
+"""Bytes that a statement may take in an embedded store, where it takes them from the process that receives. A server has
+bounds of its own."""
+
 _EMBEDDED_OPTIONS = {
     # Merges are for later; without the right to set it (CAP_SYS_NICE) they take their share.
     "os_threads_nice_value_merge_mutate": "10",
@@ -84,7 +90,7 @@ _READ_ONLY_CODE = 164
 _PASSING_CODES = {
     *(60, 81, 192, 193, 194, 497, 516),  # not there, or not for us: tables, databases, users, passwords
     *(74, 75, 76, 87, 88, 243),  # files that cannot be read or written, above all on a full disk
-    *(159, 160, 202, 209, 210, 236, 241, 242, 252, 279, 394, 439),  # too much at once, cut short, read-only
+    *(159, 160, 202, 209, 210, 236, MEMORY_LIMIT_CODE, 242, 252, 279, 394, 439),  # too much at once, cut short, read-only
     *(225, 244, 254, 265, 285, 286, 319, 999),  # replicas and their keeper
 }
 """ClickHouse's errors that tell of its own state. The same statement succeeds when somebody has mended that."""
@@ -110,17 +116,20 @@ class Result:
 class Store:
     """Reads, writes and work in the background beside each other, as a chDB handle does one thing at a time."""
 
-    def __init__(self, open_client: Callable[[], Client], name: str) -> None:
+    def __init__(self, open_client: Callable[[], Client], name: str, *, is_bounded: bool = False) -> None:
+        """``is_bounded`` gives questions and work a bound of memory."""
         self.name = name
         self._write_client = open_client()
         self._spans_client = open_client()
         self._work_client = open_client()
         self._idle_readers: queue.LifoQueue[Client] = queue.LifoQueue()
-        for _ in range(_READERS):
-            self._idle_readers.put(open_client())
-        for setting, value in _WRITE_SETTINGS.items():
-            self._write_client.set_client_setting(setting, value)
-            self._spans_client.set_client_setting(setting, value)
+        readers = [open_client() for _ in range(_READERS)]
+        for reader in readers:
+            self._idle_readers.put(reader)
+        _set(_WRITE_SETTINGS, self._write_client, self._spans_client)
+        if is_bounded:
+            _set(_QUESTION_MEMORY, *readers)
+            _set(_WORK_MEMORY, self._work_client)
         self._write_lock = threading.Lock()
         self._spans_lock = threading.Lock()
         self._work_lock = threading.Lock()
@@ -240,6 +249,12 @@ class Store:
         return StoreError(f"{self.name} refused {f'rows of {table}' if table else 'a statement'}: {said}", code)
 
 
+def _set(settings: Mapping[str, Any], *clients: Client) -> None:
+    for client in clients:
+        for setting, value in settings.items():
+            client.set_client_setting(setting, value)
+
+
 def sync_inserts(store: Store) -> None:
     """Let an insert return when its rows survive a crash of the machine, not only of the process."""
     unsynced = store.query(
@@ -262,7 +277,7 @@ def open_embedded(directory: Path) -> Store:
         client.database = DATABASE
         return client
 
-    return Store(open_client, "the embedded store")
+    return Store(open_client, "the embedded store", is_bounded=True)
 
 
 def open_server(url: str, cluster: str = "", *, timeout_s: float) -> Store:
@@ -289,8 +304,7 @@ def open_server(url: str, cluster: str = "", *, timeout_s: float) -> Store:
         )
         client.command(f"CREATE DATABASE IF NOT EXISTS `{database}`{on_cluster(cluster)}")
         if cluster:
-            for setting, value in _CLUSTER_SETTINGS.items():
-                client.set_client_setting(setting, value)
+            _set(_CLUSTER_SETTINGS, client)
         client.database = database
         return client
 
