@@ -77,7 +77,9 @@ FROM (
 WHERE (subject, day, hour) NOT IN (SELECT subject, day, hour FROM rolled_period)
 """
 _HAS_CALLS = """
-SELECT 1 FROM calls WHERE started_at >= {since:DateTime64(9, 'UTC')} AND started_at < {until:DateTime64(9, 'UTC')} LIMIT 1
+SELECT 1 FROM calls
+WHERE started_at >= {since:DateTime64(9, 'UTC')} AND started_at < {until:DateTime64(9, 'UTC')}
+LIMIT 1
 """
 _DUE = """
 WITH toDateTime(day, 'UTC') + toIntervalHour(hour % 24) AS since

@@ -70,8 +70,7 @@ _INSERT_SETTINGS: dict[str, dict[str, Any]] = {
 MEMORY_LIMIT_CODE = 241
 _QUESTION_MEMORY = {"max_memory_usage": 2_000_000_000}
 _WORK_MEMORY = {"max_memory_usage": 600_000_000}
-"""Bytes that a statement may take in an embedded store, where it takes them from the process that receives. A server has
-bounds of its own."""
+"""Bytes that a statement may take in an embedded store, which is in the process that receives. A server has its own."""
 
 _EMBEDDED_OPTIONS = {
     # Merges are for later; without the right to set it (CAP_SYS_NICE) they take their share.
@@ -90,7 +89,8 @@ _READ_ONLY_CODE = 164
 _PASSING_CODES = {
     *(60, 81, 192, 193, 194, 497, 516),  # not there, or not for us: tables, databases, users, passwords
     *(74, 75, 76, 87, 88, 243),  # files that cannot be read or written, above all on a full disk
-    *(159, 160, 202, 209, 210, 236, MEMORY_LIMIT_CODE, 242, 252, 279, 394, 439),  # too much at once, cut short, read-only
+    *(159, 160, 202, 209, 210, 236, MEMORY_LIMIT_CODE, 252, 394, 439),  # too much at once, cut short
+    *(242, 279),  # read-only for now, no replica answers
     *(225, 244, 254, 265, 285, 286, 319, 999),  # replicas and their keeper
 }
 """ClickHouse's errors that tell of its own state. The same statement succeeds when somebody has mended that."""
