@@ -9,6 +9,7 @@ from __future__ import annotations
 import asyncio
 import http.client
 import os
+import re
 import shutil
 import signal
 import socket
@@ -24,16 +25,18 @@ from dataclasses import dataclass
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from pathlib import Path
 from typing import Any
+from urllib.request import urlopen
 
 START_TIMEOUT_S = 30
 
 
 @dataclass
 class Collector:
-    """A running collector: where it takes OTLP/HTTP, and its process."""
+    """A running collector: where it takes OTLP/HTTP, its process, and where it tells its metrics, if it does."""
 
     port: int
     process: subprocess.Popen[Any]
+    api_port: int | None = None
 
     def cpu_s(self) -> float:
         """CPU seconds that the process and its children have used so far, all threads (Linux)."""
@@ -44,6 +47,17 @@ class Collector:
                 if self.process.pid in (int(place.parent.name), int(fields[1])):
                     ticks += int(fields[11]) + int(fields[12])
         return ticks / os.sysconf("SC_CLK_TCK")
+
+    def wait_until_stored(self) -> None:
+        """Return once nothing of what it acknowledged waits for the store; at once where it does not tell."""
+        while self.api_port is not None:
+            with urlopen(f"http://127.0.0.1:{self.api_port}/metrics") as answer:
+                waiting = re.search(r"^spanledger_journal_requests (\S+)$", answer.read().decode(), re.MULTILINE)
+            if waiting is None:
+                raise SystemExit("the collector does not tell what waits in its journal")
+            if float(waiting[1]) == 0:
+                return
+            time.sleep(0.05)
 
     def peak_mb(self) -> int:
         """The most memory that the process has had at a time, in MB (Linux)."""
@@ -122,11 +136,12 @@ def ours_without_store(sink_port: int) -> Iterator[Collector]:
 @contextmanager
 def ours(receivers: int = 0) -> Iterator[Collector]:
     """Our collector with chDB in an empty folder, and this many processes that receive for it."""
-    port = free_port()
+    port, api_port = free_port(), free_port()
     with tempfile.TemporaryDirectory() as folder:
         command = [sys.executable, "-m", "spanledger_collector", "serve", "--data", folder]
-        addresses = ["--otlp-http", f"127.0.0.1:{port}", "--otlp-grpc", "127.0.0.1:0", "--api", "127.0.0.1:0"]
+        addresses = ["--otlp-http", f"127.0.0.1:{port}", "--otlp-grpc", "127.0.0.1:0", "--api", f"127.0.0.1:{api_port}"]
         with running([*command, *addresses, "--receivers", str(receivers)], port) as collector:
+            collector.api_port = api_port
             yield collector
 
 
