@@ -30,39 +30,35 @@ WITH
     (femto_usd -> toDecimal256(intDiv(femto_usd, 1000), 0) * toDecimal256('0.000000000001', 12)) AS usd,
     spent AS (
         SELECT
-            s.task AS task_name,
-            arraySort(groupArray((coalesce(s.agent_cost_usd, 0), toString(s.agent))))[-1].2 AS agent_name,
-            sum(s.agent_cost_usd) AS spent_usd
-        FROM (
-            SELECT
-                g.task AS task,
-                g.agent AS agent,
-                sum(g.cost_usd) AS agent_cost_usd,
-                sum(g.priced_calls) AS priced
-            FROM run_groups() AS g
-            WHERE ({team:String} = '' OR g.team = {team:String})
-              AND ({agent:String} = '' OR g.agent = {agent:String})
-              AND ({user:String} = '' OR g.user = {user:String})
-              AND ({task:String} = '' OR g.task = {task:String})
-              AND ({model:String} = '' OR g.request_model = {model:String} OR g.response_model = {model:String})
-              AND g.task != ''
-            GROUP BY task, agent
-        ) AS s
-        GROUP BY task_name
-        HAVING sum(s.priced) > 0
+            any(g.task) AS task_name,
+            -- In one pass. A cost of 0 alone would be left out.
+            sumMap([toString(g.agent)], [coalesce(g.cost_usd, 0)], [g.calls]) AS payers,
+            arraySort(arrayZip(payers.2, payers.1))[-1].2 AS agent_name,
+            sum(g.cost_usd) AS spent_usd,
+            -- What comes in one row is of one day.
+            (toDate(min(g.first_started_at)), toDate(max(g.first_started_at))) AS days
+        FROM run_groups() AS g
+        WHERE ({team:String} = '' OR g.team = {team:String})
+          AND ({agent:String} = '' OR g.agent = {agent:String})
+          AND ({user:String} = '' OR g.user = {user:String})
+          AND ({task:String} = '' OR g.task = {task:String})
+          AND ({model:String} = '' OR g.request_model = {model:String} OR g.response_model = {model:String})
+          AND g.names_task
+        GROUP BY g.run_key
+        HAVING sum(g.priced_calls) > 0
     ),
     -- The subject, and the median among the tasks of its agent; of equal ones the subject itself.
     (
         SELECT (
             any(p.subject),
-            arraySort(groupArray((assumeNotNull(p.spent_usd), p.task_name != p.subject.1, p.task_name))) AS peers,
+            arraySort(groupArray((assumeNotNull(p.spent_usd), p.task_name != p.subject.1, p.task_name, p.days))) AS peers,
             arrayFirst(one -> one.1 = peers[intDiv(length(peers) + 1, 2)].1, peers)
         )
         FROM (
             SELECT
                 *,
                 argMaxIf(
-                    (task_name, agent_name),
+                    (task_name, agent_name, days),
                     (spent_usd, task_name),
                     {explained:String} = '' OR task_name = {explained:String}
                 ) OVER () AS subject
@@ -96,6 +92,11 @@ WITH
           AND ({task:String} = '' OR c.task = {task:String})
           AND ({model:String} = '' OR c.request_model = {model:String} OR c.response_model = {model:String})
           AND c.task IN (subject.1, reference.3)
+          -- A task is looked at where it is, not in the whole time.
+          AND (
+              toDate(c.started_at) BETWEEN subject.3.1 AND subject.3.2
+              OR toDate(c.started_at) BETWEEN reference.4.1 AND reference.4.2
+          )
         WINDOW same AS (
             PARTITION BY toDate(c.started_at), c.task, c.agent, c.kind, c.tool_name, c.tool_arguments_hash
             ORDER BY c.started_at, c.call_id ROWS BETWEEN UNBOUNDED PRECEDING AND UNBOUNDED FOLLOWING
@@ -147,18 +148,7 @@ WITH
                     k.rates
                 ).3 AS rates
             FROM judged AS j
-            LEFT JOIN (
-                SELECT
-                    p.card_id AS card_id,
-                    any(p.bands) AS bands,
-                    any(p.slots) AS slots,
-                    groupUniqArray((
-                        r.band, r.slot, [r.input, r.cache_read, r.cache_write_5m, r.cache_write_1h, r.output, r.reasoning]
-                    )) AS rates
-                FROM price_card AS p
-                INNER JOIN (SELECT * FROM price_rate FINAL) AS r ON p.card_id = r.card_id
-                GROUP BY card_id
-            ) AS k ON j.price_card_id = k.card_id
+            LEFT JOIN card_rates() AS k ON j.price_card_id = k.card_id
         )
         GROUP BY task_name
     ),

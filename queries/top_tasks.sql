@@ -33,44 +33,31 @@
 WITH
     spent AS (
         SELECT
-            any(c.run_task) AS task_name,
-            arraySort(groupArray((c.agent_cost_usd, toString(c.agent))))[-1].2 AS agent_name,
-            arraySort(groupArray((c.agent_cost_usd, toString(c.team))))[-1].2 AS team_name,
-            min(c.first_start) AS task_start,
-            max(c.last_end) AS task_end,
-            sum(c.agent_calls) AS task_calls,
-            sum(c.agent_failed_calls) AS task_failed_calls,
-            sum(c.agent_input_tokens) AS task_input_tokens,
-            sum(c.agent_output_tokens) AS task_output_tokens,
-            sum(c.agent_known_cost_usd) AS task_cost_usd,
-            sum(c.agent_unpriced_calls) AS task_unpriced_calls,
-            sum(c.agent_unpriced_tokens) AS task_unpriced_tokens
-        FROM (
-            SELECT
-                g.run_key AS run_key,
-                any(g.task) AS run_task,
-                any(g.agent) AS agent,
-                any(g.team) AS team,
-                min(g.first_started_at) AS first_start,
-                max(g.last_ended_ns) AS last_end,
-                sum(g.calls) AS agent_calls,
-                sum(g.failed_calls) AS agent_failed_calls,
-                sum(g.input_tokens) AS agent_input_tokens,
-                sum(g.output_tokens) AS agent_output_tokens,
-                sum(g.cost_usd) AS agent_known_cost_usd,
-                coalesce(agent_known_cost_usd, 0) AS agent_cost_usd,
-                sum(g.unpriced_calls) AS agent_unpriced_calls,
-                sum(g.unpriced_tokens) AS agent_unpriced_tokens
-            FROM run_groups() AS g
-            WHERE ({team:String} = '' OR g.team = {team:String})
-              AND ({agent:String} = '' OR g.agent = {agent:String})
-              AND ({user:String} = '' OR g.user = {user:String})
-              AND ({task:String} = '' OR g.task = {task:String})
-              AND ({model:String} = '' OR g.request_model = {model:String} OR g.response_model = {model:String})
-              AND g.names_task
-            GROUP BY run_key, cityHash64(g.agent, g.team)
-        ) AS c
-        GROUP BY c.run_key
+            any(g.task) AS task_name,
+            -- In one pass, as grouping by agent and team first takes a fifth longer. A cost of 0 alone would be left out.
+            sumMap(
+                [concat(replaceAll(g.agent, '\0', ' '), '\0', g.team)], [coalesce(g.cost_usd, 0)], [g.calls]
+            ) AS payers,
+            splitByChar('\0', arraySort(arrayZip(payers.2, payers.1))[-1].2) AS dearest,
+            dearest[1] AS agent_name,
+            dearest[2] AS team_name,
+            min(g.first_started_at) AS task_start,
+            max(g.last_ended_ns) AS task_end,
+            sum(g.calls) AS task_calls,
+            sum(g.failed_calls) AS task_failed_calls,
+            sum(g.input_tokens) AS task_input_tokens,
+            sum(g.output_tokens) AS task_output_tokens,
+            sum(g.cost_usd) AS task_cost_usd,
+            sum(g.unpriced_calls) AS task_unpriced_calls,
+            sum(g.unpriced_tokens) AS task_unpriced_tokens
+        FROM run_groups() AS g
+        WHERE ({team:String} = '' OR g.team = {team:String})
+          AND ({agent:String} = '' OR g.agent = {agent:String})
+          AND ({user:String} = '' OR g.user = {user:String})
+          AND ({task:String} = '' OR g.task = {task:String})
+          AND ({model:String} = '' OR g.request_model = {model:String} OR g.response_model = {model:String})
+          AND g.names_task
+        GROUP BY g.run_key
     )
 SELECT
     task_name AS task,

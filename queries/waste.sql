@@ -53,7 +53,13 @@ WITH
     if({task:String} = '', asked_until, least(asked_until, of_task.2)) AS judged_until,
     rolled.1 AS judged_days,
     rolled.2 AS judged_hours,
-    splitByChar('\0', f.finding) AS names
+    splitByChar('\0', f.finding) AS names,
+    intDiv(sum(if(
+        notEmpty(f.small_answers),
+        arraySum(one -> intDiv(one * (f.small_rate - p.input_rate), f.small_rate), f.small_answers),
+        f.femto_usd
+    )) + 500, 1000) AS pico_usd,
+    (one -> toDecimal128(toDecimal256(one, 0) * toDecimal256('0.000000000001', 12), 12)) AS usd
 -- For most mentions of a column ClickHouse goes through all that it comes from: so there are few, and the names that tell
 -- findings apart are one text. A time that has all calls of a row need not read its arrays.
 SELECT
@@ -80,18 +86,18 @@ SELECT
     names[4] AS team,
     names[5] AS about,
     sum(f.calls) AS calls,
-    toDecimal128(toDecimal256(intDiv(sum(if(
-        notEmpty(f.small_answers),
-        arraySum(one -> intDiv(one * (f.small_rate - p.input_rate), f.small_rate), f.small_answers),
-        f.femto_usd
-    )) + 500, 1000), 0) * toDecimal256('0.000000000001', 12), 12) AS wasted_cost_usd,
+    usd(pico_usd) AS wasted_cost_usd,
     concat(replaceOne(toString(min(f.first_start)), ' ', 'T'), 'Z') AS first_call_at,
     concat(replaceOne(toString(max(f.last_start)), ' ', 'T'), 'Z') AS last_call_at,
-    arrayStringConcat(
-        arrayMap(one -> one.2, arraySlice(arraySort(groupArrayArray(f.starts_and_ids)), 1, {ids:UInt64})), ','
+    if(
+        {ids:UInt64} = 0,
+        '',
+        arrayStringConcat(
+            arrayMap(one -> one.2, arraySlice(arraySort(groupArrayArray(f.starts_and_ids)), 1, {ids:UInt64})), ','
+        )
     ) AS call_ids,
     count() OVER () AS findings,
-    sum(wasted_cost_usd) OVER () AS total_wasted_cost_usd
+    usd(sum(pico_usd) OVER ()) AS total_wasted_cost_usd
 FROM (
     SELECT
         concat(
@@ -176,5 +182,5 @@ LEFT JOIN (
 -- Of a small answer either the difference in price was wasted, or what the other rules say.
 WHERE (f.small_rate >= greatest(4 * p.input_rate, 1)) = notEmpty(f.small_answers)
 GROUP BY f.finding
-ORDER BY wasted_cost_usd DESC, f.finding
+ORDER BY pico_usd DESC, f.finding
 LIMIT if({limit:UInt64} = 0, 18446744073709551615, {limit:UInt64})

@@ -39,6 +39,13 @@ def test_a_source_has_the_columns_that_are_read() -> None:
         assert not re.search(rf"^\s+(?:c\.)?{absent}\b|AS {absent},", sql, re.MULTILINE)
 
 
+def test_a_source_may_be_joined() -> None:
+    """It stands in its place, with what it is joined on behind it."""
+    sql = expanded("SELECT k.bands\nFROM calls AS c FINAL\nLEFT JOIN card_rates() AS k ON c.price_card_id = k.card_id")
+    assert "\nLEFT JOIN (\n    SELECT\n        p.card_id AS card_id,\n        any(p.bands) AS bands\n    FROM" in sql
+    assert sql.endswith("\n) AS k ON c.price_card_id = k.card_id")
+
+
 def test_what_is_no_source_stays() -> None:
     """Table functions, views and tables are ClickHouse's to read."""
     sql = "SELECT n.number\nFROM numbers(3) AS n"

@@ -1,8 +1,9 @@
 """What questions read instead of tables: ``FROM SOURCE(grain) AS alias`` stands for ``queries/sources/SOURCE.sql``.
 
-A source is text and no view of the database, as ClickHouse analyses a parameterized view twice, a view within a view
-four times, and every column of it though a question reads a few: that took longer than reading the roll-ups. So the
-statement has the source in its place, with the columns that it reads.
+It may be joined, too: ``JOIN SOURCE(grain) AS alias ON condition``, in one line. A source is text and no view of the
+database, as ClickHouse analyses a parameterized view twice, a view within a view four times, and every column of it
+though a question reads a few: that took longer than reading the roll-ups. So the statement has the source in its
+place, with the columns that it reads.
 """
 
 from __future__ import annotations
@@ -12,7 +13,9 @@ from functools import cache
 from importlib import resources
 from textwrap import indent
 
-_USE = re.compile(r"\bFROM (?P<name>\w+)\((?P<grain>.*)\) AS (?P<alias>\w+)$", re.MULTILINE)
+_USE = re.compile(
+    r"\b(?P<reads>FROM|JOIN) (?P<name>\w+)\((?P<grain>.*)\) AS (?P<alias>\w+)(?P<on>(?: ON .+)?)$", re.MULTILINE
+)
 _COLUMNS = re.compile(r"(?<=^SELECT\n)(?: {4}.+\n)+(?=FROM )", re.MULTILINE)
 _COLUMN_END = re.compile(r",\n(?= {4}\S)")
 _NAME = re.compile(r"\w+$")
@@ -26,7 +29,7 @@ def expanded(sql: str) -> str:
             return use[0]
         read = frozenset(re.findall(rf"\b{use['alias']}\.(\w+)", sql))
         source = expanded(_narrowed(_texts()[use["name"]], read)).replace("{grain}", use["grain"])
-        return f"FROM (\n{indent(source, '    ')}\n) AS {use['alias']}"
+        return f"{use['reads']} (\n{indent(source, '    ')}\n) AS {use['alias']}{use['on']}"
 
     return _USE.sub(in_place, sql)
 
