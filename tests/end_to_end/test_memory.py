@@ -24,7 +24,7 @@ from .test_faults import HINDERED, wait_until
 
 Start = Callable[..., Serving]
 IDLE_MB = 500
-BUSY_MB = 1500
+BUSY_MB = 1200
 HOSTILE_MB = 2000
 
 pytestmark = pytest.mark.skipif(not Path("/proc/self/statm").exists(), reason="the memory of a process is in /proc")

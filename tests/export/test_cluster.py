@@ -8,7 +8,13 @@ import pytest
 
 from spanledger_collector.export.cluster import SHARD_BY, UnclusteredError, clustered
 from spanledger_collector.export.migrate import BOOKKEEPING, migrations, statements
-from spanledger_collector.export.store import _CLUSTER_SETTINGS, _WRITE_SETTINGS, Store
+from spanledger_collector.export.store import Store
+from spanledger_collector.export.store_settings import (
+    CLUSTER_SETTINGS,
+    EMBEDDED_SETTINGS,
+    INSERT_SETTINGS,
+    WRITE_SETTINGS,
+)
 
 ALL = [BOOKKEEPING, *(statement for _, _, sql in migrations() for statement in statements(sql))]
 
@@ -126,7 +132,7 @@ def test_an_unknown_statement_is_refused() -> None:
 
 def test_settings_of_our_own_are_settings_of_clickhouse(store: Store) -> None:
     """A name that it does not know would be refused, or passed over, on the server alone."""
-    wanted = {*_CLUSTER_SETTINGS, *_WRITE_SETTINGS}
+    wanted = {*CLUSTER_SETTINGS, *WRITE_SETTINGS, *EMBEDDED_SETTINGS}.union(*INSERT_SETTINGS.values())
     known = {name for (name,) in store.query("SELECT name FROM system.settings").rows}
     assert wanted <= known
-    assert _CLUSTER_SETTINGS["load_balancing"] == "in_order"
+    assert CLUSTER_SETTINGS["load_balancing"] == "in_order"

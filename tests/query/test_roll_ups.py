@@ -230,6 +230,26 @@ def test_days_without_calls_are_not_built(ledger: Store, monkeypatch: pytest.Mon
     assert [sql for sql in statements if "_rollup (" in sql] == []
 
 
+def test_what_is_wasted_is_judged_some_agents_at_a_time(ledger: Store, monkeypatch: pytest.MonkeyPatch) -> None:
+    """A day of many calls is judged in several statements of bounded memory, to the same answers."""
+    from_roll_ups = answers(ledger, RANGES[:1])
+    monkeypatch.setattr(roll_up, "_CALLS_AT_ONCE", 1)
+    RolledDays(ledger).give_up([FIRST_DAY])
+    judged: list[Any] = []
+    command = ledger.command_beside
+
+    def noted(sql: str, named: dict[str, Any] | None = None) -> None:
+        if named and "slices" in named:
+            judged.append(named["slices"])
+        command(sql, named)
+
+    monkeypatch.setattr(ledger, "command_beside", noted)
+    assert RollUps(ledger, usable_after_s=0).make() == FIRST
+    assert len(judged) > 1
+    assert all(len(slices) == 1 for slices in judged)
+    assert answers(ledger, RANGES[:1]) == from_roll_ups
+
+
 def test_a_day_that_takes_too_much_memory_is_left_alone(
     ledger: Store, monkeypatch: pytest.MonkeyPatch, caplog: pytest.LogCaptureFixture
 ) -> None:

@@ -13,9 +13,9 @@ from __future__ import annotations
 import logging
 import threading
 import time
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from datetime import date, datetime, timedelta
-from typing import NamedTuple
+from typing import Any, NamedTuple
 
 from spanledger_collector.errors import PermanentError, RetryableError, StoreUnavailableError
 from spanledger_collector.export.store import MEMORY_LIMIT_CODE, Store
@@ -81,6 +81,18 @@ SELECT 1 FROM calls
 WHERE started_at >= {since:DateTime64(9, 'UTC')} AND started_at < {until:DateTime64(9, 'UTC')}
 LIMIT 1
 """
+_CALLS_AT_ONCE = 200_000
+"""Waste is judged with so many calls in memory, at some 1.5 KB each, or those of one slice if they are more."""
+_SLICE = "cityHash64(agent) % 64"
+"""No call is judged by calls of another agent."""
+_SLICES = f"""
+SELECT {_SLICE} AS slice, count()
+FROM calls
+WHERE started_at >= {{since:DateTime64(9, 'UTC')}} - INTERVAL 3 HOUR
+  AND started_at < {{until:DateTime64(9, 'UTC')}} + INTERVAL 3 HOUR
+GROUP BY slice
+ORDER BY slice
+"""  # noqa: S608 - names of our own
 _DUE = """
 WITH toDateTime(day, 'UTC') + toIntervalHour(hour % 24) AS since
 SELECT subject, toString(day), hour, toString(now64(6, 'UTC'))
@@ -111,18 +123,18 @@ def _building(table: str, source: str, told_apart: Sequence[str], added_up: Mapp
     )
 
 
-_WASTE_BUILDING = """
+_WASTE_BUILDING = expanded(f"""
 INSERT INTO waste_rollup (
     built, day, rolled_hour, rule, about, trace_id, task, agent, team, user, provider, request_model, response_model,
     small_answer_rate, started_at, femto_usd, call_ids
 )
 WITH
-    {since:DateTime64(9, 'UTC')} AS judged_since,
-    {until:DateTime64(9, 'UTC')} AS judged_until,
+    {{since:DateTime64(9, 'UTC')}} AS judged_since,
+    {{until:DateTime64(9, 'UTC')}} AS judged_until,
     emptyArrayDate() AS judged_days,
     [(toDate(0), toUInt8(24))] AS judged_hours
 SELECT
-    {built:DateTime64(6, 'UTC')}, {day:Date}, {hour:UInt8}, rule, about, run_trace_id, task, agent, team, user,
+    {{built:DateTime64(6, 'UTC')}}, {{day:Date}}, {{hour:UInt8}}, rule, about, run_trace_id, task, agent, team, user,
     provider, request_model, response_model, small_answer_rate, calls.1, calls.3, calls.2
 FROM (
     SELECT
@@ -130,10 +142,10 @@ FROM (
         w.agent AS agent, w.team AS team, w.user AS user, w.provider AS provider, w.request_model AS request_model,
         w.response_model AS response_model, w.small_answer_rate AS small_answer_rate,
         arraySort(groupArray((w.started_at, w.call_id, w.femto_usd))) AS calls
-    FROM wasted_calls() AS w
+    FROM wasted_calls(AND {_SLICE} IN {{slices:Array(UInt64)}}) AS w
     GROUP BY ALL
 )
-"""
+""")  # noqa: S608 - names of our own
 _CALLS_BUILDINGS = (
     _building("call_rollup", "call_groups('run')", (*_TOLD_APART, *_TOLD_APART_BY_RUN), _ADDED_UP, grain="'run'"),
     _building(
@@ -146,7 +158,6 @@ _CALLS_BUILDINGS = (
     ),
     _building("run_rollup", "run_groups()", _RUN_TOLD_APART, _RUN_ADDED_UP),
 )
-_BUILDINGS = {"calls": _CALLS_BUILDINGS, "waste": (expanded(_WASTE_BUILDING),)}
 _DECLARE = """
 INSERT INTO rolled_period (subject, day, hour, built, usable_from, stamp)
 SELECT {subject:String}, {day:Date}, {hour:UInt8}, {built:DateTime64(6, 'UTC')},
@@ -236,9 +247,28 @@ class RollUps:
         named = {**period._asdict(), "built": built, "since": f"{since}", "until": f"{until}", "model": ""}
         # What is wasted in an hour is judged by hours around it: one without calls may be as long to read as they are.
         if self._store.query(_HAS_CALLS, {"since": f"{since}", "until": f"{until}"}).rows:
-            for building in _BUILDINGS[period.subject]:
-                self._store.command_beside(building, named)
+            for building, more in self._buildings(period.subject, named):
+                self._store.command_beside(building, {**named, **more})
         self._store.command_beside(_DECLARE, {**named, "after_s": self._usable_after_s})
+
+    def _buildings(self, subject: str, named: Mapping[str, Any]) -> Iterator[tuple[str, dict[str, Any]]]:
+        """The statements that build it, and what each needs besides."""
+        if subject == "calls":
+            yield from ((building, {}) for building in _CALLS_BUILDINGS)
+        else:
+            yield from ((_WASTE_BUILDING, {"slices": slices}) for slices in self._slices(named))
+
+    def _slices(self, named: Mapping[str, Any]) -> Iterator[list[int]]:
+        """The slices of agents that are judged together."""
+        together: list[int] = []
+        calls_together = 0
+        for number, calls in self._store.query(_SLICES, {name: named[name] for name in ("since", "until")}).rows:
+            if together and calls_together + calls > _CALLS_AT_ONCE:
+                yield together
+                together, calls_together = [], 0
+            together.append(number)
+            calls_together += calls
+        yield together
 
     def _remove_superseded(self, made: Mapping[Period, str]) -> None:
         """Together for all that was made, as the parts that hold a day hold others, and are written anew."""

@@ -13,7 +13,7 @@ import re
 import struct
 import threading
 import time
-from collections.abc import Callable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
@@ -27,18 +27,19 @@ from clickhouse_connect.driver.exceptions import ClickHouseError, OperationalErr
 from spanledger_collector.errors import PermanentError, StoreUnavailableError
 from spanledger_collector.export.cluster import on_cluster
 from spanledger_collector.export.data_directory import make_private
+from spanledger_collector.export.store_settings import (
+    CLUSTER_SETTINGS,
+    EMBEDDED_OPTIONS,
+    EMBEDDED_SETTINGS,
+    INSERT_SETTINGS,
+    QUESTION_MEMORY,
+    WORK_MEMORY,
+    WRITE_SETTINGS,
+    put,
+)
 
 DATABASE = "spanledger"
 """Not `default`, which chDB lays over the file system."""
-
-_CLUSTER_SETTINGS = {
-    # Success is told when the shards have the rows, not when the first host has put them aside.
-    "distributed_foreground_insert": 1,
-    # A question inside a question asks all shards, too.
-    "distributed_product_mode": "global",
-    # The replica that was written to is asked: one that lags behind would not know of a call that a copy comes of.
-    "load_balancing": "in_order",
-}
 
 _READERS = 2
 """Questions that are answered beside each other, so that a short one need not wait for a long one."""
@@ -51,48 +52,7 @@ _Answer = TypeVar("_Answer")
 for _name in ("clickhouse_connect", "urllib3.connectionpool"):
     logging.getLogger(_name).setLevel(logging.CRITICAL)
 
-_WRITE_SETTINGS = {
-    # Traces of many days come together when old ones are imported, and each day is a partition of its own.
-    "max_partitions_per_insert_block": 0,
-    # Rows are replaced when parts are merged; doing it in each insert besides costs half as much again.
-    "optimize_on_insert": 0,
-    # A block that is inserted again, as its answer was lost, is one to its table; its view may lack it, and gets it.
-    # Older servers do not by themselves.
-    "deduplicate_blocks_in_dependent_materialized_views": 1,
-}
-
-_INSERT_SETTINGS: dict[str, dict[str, Any]] = {
-    # Its four skip indexes cost a third of the insert, and every merge of parts makes them anew all the same; until
-    # then a new part is read without. `facts` is asked by its indexes for each batch, and has them at once.
-    "otel_traces": {"materialize_skip_indexes_on_insert": 0},
-}
-
 MEMORY_LIMIT_CODE = 241
-_QUESTION_MEMORY = {"max_memory_usage": 2_000_000_000}
-_WORK_MEMORY = {"max_memory_usage": 600_000_000}
-"""Bytes that a statement may take in an embedded store, which is in the process that receives. A server has its own."""
-
-_EMBEDDED_SETTINGS = dict.fromkeys(
-    (
-        "optimize_aggregators_of_group_by_keys",
-        "optimize_and_compare_chain",
-        "optimize_extract_common_expressions",
-        "optimize_group_by_function_keys",
-        "optimize_injective_functions_in_group_by",
-        "optimize_redundant_comparisons",
-        "optimize_redundant_functions_in_order_by",
-        "optimize_truncate_order_by_after_group_by_keys",
-    ),
-    0,
-)
-"""Looks for what our questions do not have. Each goes, for an expression, through all that its columns come from, which
-took a tenth of the time to plan the longest question (see ``deploy/clickhouse/users.d/grafana.xml``)."""
-
-_EMBEDDED_OPTIONS = {
-    # Merges are for later; without the right to set it (CAP_SYS_NICE) they take their share.
-    "os_threads_nice_value_merge_mutate": "10",
-}
-
 _CODE = re.compile(r"\b(?:Code: |code: |error code )(\d+)\b")
 _NAME = re.compile(r"\(([A-Z][A-Z0-9_]+)\)(?: \(version [^\n]*)?$")
 _HTTP_STATUS = re.compile(r"^HTTP driver received HTTP status (\d+)")
@@ -142,10 +102,10 @@ class Store:
         readers = [open_client() for _ in range(_READERS)]
         for reader in readers:
             self._idle_readers.put(reader)
-        _set(_WRITE_SETTINGS, self._write_client, self._spans_client)
+        put(WRITE_SETTINGS, self._write_client, self._spans_client)
         if is_bounded:
-            _set(_QUESTION_MEMORY, *readers)
-            _set(_WORK_MEMORY, self._work_client)
+            put(QUESTION_MEMORY, *readers)
+            put(WORK_MEMORY, self._work_client)
         self._write_lock = threading.Lock()
         self._spans_lock = threading.Lock()
         self._work_lock = threading.Lock()
@@ -205,7 +165,7 @@ class Store:
         known = client.server_settings
         settings = {
             name: value
-            for name, value in _INSERT_SETTINGS.get(table, {}).items()
+            for name, value in INSERT_SETTINGS.get(table, {}).items()
             if name in known and not known[name].readonly
         }
         with lock:
@@ -265,12 +225,6 @@ class Store:
         return StoreError(f"{self.name} refused {f'rows of {table}' if table else 'a statement'}: {said}", code)
 
 
-def _set(settings: Mapping[str, Any], *clients: Client) -> None:
-    for client in clients:
-        for setting, value in settings.items():
-            client.set_client_setting(setting, value)
-
-
 def sync_inserts(store: Store) -> None:
     """Let an insert return when its rows survive a crash of the machine, not only of the process."""
     unsynced = store.query(
@@ -287,11 +241,11 @@ def open_embedded(directory: Path) -> Store:
 
     def open_client() -> Client:
         # `path=`; the older `chdb_path=` is ignored with a warning and opens a store in memory.
-        client = clickhouse_connect.get_client(interface="chdb", path=str(directory), chdb_options=_EMBEDDED_OPTIONS)
+        client = clickhouse_connect.get_client(interface="chdb", path=str(directory), chdb_options=EMBEDDED_OPTIONS)
         client.command(f"CREATE DATABASE IF NOT EXISTS {DATABASE}")
         client.command(f"USE {DATABASE}")
         client.database = DATABASE
-        _set(_EMBEDDED_SETTINGS, client)
+        put(EMBEDDED_SETTINGS, client)
         return client
 
     return Store(open_client, "the embedded store", is_bounded=True)
@@ -321,7 +275,7 @@ def open_server(url: str, cluster: str = "", *, timeout_s: float) -> Store:
         )
         client.command(f"CREATE DATABASE IF NOT EXISTS `{database}`{on_cluster(cluster)}")
         if cluster:
-            _set(_CLUSTER_SETTINGS, client)
+            put(CLUSTER_SETTINGS, client)
         client.database = database
         return client
 
