@@ -77,7 +77,7 @@ def open_store(settings: Settings) -> Iterator[Store]:
     else:
         directory = DataDirectory(settings.data)
         directory.acquire()
-        store = open_embedded(directory.store_path)
+        store = open_embedded(directory.store_path, settings.question_memory_bytes)
     try:
         migrate(store, settings.cluster)
         if not settings.clickhouse:

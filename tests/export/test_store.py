@@ -52,6 +52,21 @@ def test_a_fresh_store_is_retained_as_the_defaults_say(any_store: Store) -> None
     assert apply_retention(any_store, Settings().retention_days) == ["otel_traces"]
 
 
+def test_a_question_that_takes_too_much_memory_is_refused(store: Store) -> None:
+    """It says what to do, and the store answers the next."""
+    bound = [reader.get_client_setting("max_memory_usage") for reader in store._idle_readers.queue]
+    for reader in store._idle_readers.queue:
+        reader.set_client_setting("max_memory_usage", 10_000_000)
+    try:
+        with pytest.raises(StoreUnavailableError, match="ask for less, or give it more \\(question_memory_bytes\\)"):
+            store.query("SELECT groupArray(number) FROM numbers(10000000)")
+        assert store.query("SELECT 1").rows == [(1,)]
+    finally:
+        for reader, before in zip(store._idle_readers.queue, bound, strict=True):
+            reader.set_client_setting("max_memory_usage", before)
+    assert bound == [str(Settings().question_memory_bytes)] * len(bound)
+
+
 def test_statements_end_at_a_semicolon_at_the_end_of_a_line() -> None:
     """Comments go, a semicolon inside a line stays."""
     assert statements("-- first; comment\nSELECT ';';\n\nSELECT 2;\n") == ["SELECT ';'", "SELECT 2"]

@@ -32,8 +32,8 @@ from spanledger_collector.export.store_settings import (
     EMBEDDED_OPTIONS,
     EMBEDDED_SETTINGS,
     INSERT_SETTINGS,
-    QUESTION_MEMORY,
-    WORK_MEMORY,
+    QUESTION_MEMORY_BYTES,
+    WORK_MEMORY_BYTES,
     WRITE_SETTINGS,
     put,
 )
@@ -92,8 +92,8 @@ class Result:
 class Store:
     """Reads, writes and work in the background beside each other, as a chDB handle does one thing at a time."""
 
-    def __init__(self, open_client: Callable[[], Client], name: str, *, is_bounded: bool = False) -> None:
-        """``is_bounded`` gives questions and work a bound of memory."""
+    def __init__(self, open_client: Callable[[], Client], name: str, *, question_memory_bytes: int = 0) -> None:
+        """``question_memory_bytes`` bounds what a question, and work beside, may take; 0 leaves that to ClickHouse."""
         self.name = name
         self._write_client = open_client()
         self._spans_client = open_client()
@@ -103,9 +103,9 @@ class Store:
         for reader in readers:
             self._idle_readers.put(reader)
         put(WRITE_SETTINGS, self._write_client, self._spans_client)
-        if is_bounded:
-            put(QUESTION_MEMORY, *readers)
-            put(WORK_MEMORY, self._work_client)
+        if question_memory_bytes:
+            put({"max_memory_usage": question_memory_bytes}, *readers)
+            put({"max_memory_usage": min(question_memory_bytes, WORK_MEMORY_BYTES)}, self._work_client)
         self._write_lock = threading.Lock()
         self._spans_lock = threading.Lock()
         self._work_lock = threading.Lock()
@@ -220,6 +220,8 @@ class Store:
         # For who writes, a disk or a replica is read-only, or the user is: somebody mends that.
         mended = code in _PASSING_CODES or code == _READ_ONLY_CODE or _NO_SPACE in str(error)
         status = _HTTP_STATUS.match(str(error))
+        if code == MEMORY_LIMIT_CODE and not writes:
+            said = f"that takes too much memory; ask for less, or give it more (question_memory_bytes): {said}"
         if mended or (status and not code and status[1] != _TOO_LARGE):
             return StoreUnavailableError(f"{self.name} cannot answer now: {said}", code)
         return StoreError(f"{self.name} refused {f'rows of {table}' if table else 'a statement'}: {said}", code)
@@ -235,7 +237,7 @@ def sync_inserts(store: Store) -> None:
         store.command(f"ALTER TABLE `{table}` MODIFY SETTING fsync_after_insert = 1, fsync_part_directory = 1")
 
 
-def open_embedded(directory: Path) -> Store:
+def open_embedded(directory: Path, question_memory_bytes: int = QUESTION_MEMORY_BYTES) -> Store:
     """Open chDB in ``directory``. Only after any fork, and once per process: see ``data_directory`` for the lock."""
     make_private(directory)
 
@@ -248,7 +250,7 @@ def open_embedded(directory: Path) -> Store:
         put(EMBEDDED_SETTINGS, client)
         return client
 
-    return Store(open_client, "the embedded store", is_bounded=True)
+    return Store(open_client, "the embedded store", question_memory_bytes=question_memory_bytes)
 
 
 def open_server(url: str, cluster: str = "", *, timeout_s: float) -> Store:

@@ -32,9 +32,9 @@ INSERT_SETTINGS: dict[str, dict[str, Any]] = {
     "otel_traces": {"materialize_skip_indexes_on_insert": 0},
 }
 
-QUESTION_MEMORY = {"max_memory_usage": 2_000_000_000}
-WORK_MEMORY = {"max_memory_usage": 600_000_000}
-"""Bytes that a statement may take in an embedded store, which is in the process that receives. A server has its own."""
+QUESTION_MEMORY_BYTES = 2_000_000_000
+WORK_MEMORY_BYTES = 600_000_000
+"""What a statement may take of the process that receives, in an embedded store. A server has bounds of its own."""
 
 EMBEDDED_SETTINGS = dict.fromkeys(
     (
