@@ -47,12 +47,19 @@ WITH
         GROUP BY g.run_key
         HAVING sum(g.priced_calls) > 0
     ),
-    -- The subject, and the median among the tasks of its agent; of equal ones the subject itself.
+    -- The subject, and the median among the tasks of its agent, of equal ones the subject itself; and the days they are of.
     (
-        SELECT (
-            any(p.subject),
+        WITH
+            any(p.subject) AS subject,
             arraySort(groupArray((assumeNotNull(p.spent_usd), p.task_name != p.subject.1, p.task_name, p.days))) AS peers,
-            arrayFirst(one -> one.1 = peers[intDiv(length(peers) + 1, 2)].1, peers)
+            arrayFirst(one -> one.1 = peers[intDiv(length(peers) + 1, 2)].1, peers) AS reference
+        SELECT (
+            (subject.1, subject.2, reference.3, length(peers)),
+            [subject.1, reference.3],
+            arrayFlatten(arrayMap(
+                days -> arrayMap(day -> toDate(day), range(toUInt32(days.1), toUInt32(days.2) + 1)),
+                [subject.3, reference.4]
+            ))
         )
         FROM (
             SELECT
@@ -66,8 +73,6 @@ WITH
         ) AS p
         WHERE p.agent_name = p.subject.2 AND p.subject.1 != ''
     ) AS pair,
-    pair.1 AS subject,
-    pair.3 AS reference,
     counted AS (
         SELECT
             c.call_id AS call_id, c.started_at AS started_at, c.kind AS kind, c.status AS status, c.task AS task,
@@ -76,7 +81,7 @@ WITH
             c.cache_write_1h_tokens AS cache_write_1h_tokens, c.output_tokens AS output_tokens,
             c.reasoning_tokens AS reasoning_tokens,
             -- With the rows, as each subquery that mentions a scalar has ClickHouse analyse all of it again.
-            (subject.1, subject.2, reference.3, length(pair.2)) AS names,
+            pair.1 AS names,
             lagInFrame(c.started_at, 1) OVER same AS one_before,
             c.tool_arguments_hash != ''
                 AND c.started_at <= one_before + INTERVAL 1 HOUR
@@ -91,12 +96,9 @@ WITH
           AND ({user:String} = '' OR c.user = {user:String})
           AND ({task:String} = '' OR c.task = {task:String})
           AND ({model:String} = '' OR c.request_model = {model:String} OR c.response_model = {model:String})
-          AND c.task IN (subject.1, reference.3)
+          AND c.task IN pair.2
           -- A task is looked at where it is, not in the whole time.
-          AND (
-              toDate(c.started_at) BETWEEN subject.3.1 AND subject.3.2
-              OR toDate(c.started_at) BETWEEN reference.4.1 AND reference.4.2
-          )
+          AND toDate(c.started_at) IN pair.3
         WINDOW same AS (
             PARTITION BY toDate(c.started_at), c.task, c.agent, c.kind, c.tool_name, c.tool_arguments_hash
             ORDER BY c.started_at, c.call_id ROWS BETWEEN UNBOUNDED PRECEDING AND UNBOUNDED FOLLOWING
@@ -160,7 +162,8 @@ WITH
         FROM summed AS s
         HAVING count() > 0
     ),
-    worked_out AS (
+    -- In two steps, as ClickHouse plans an expression once for each mention of its name beside it.
+    figures AS (
         SELECT
             *,
             toInt256(t.1[1]) AS t_calls, toInt256(m.1[1]) AS m_calls,
@@ -180,7 +183,12 @@ WITH
             greatest(m_calls, 1) AS per_call,
             greatest(m_input, 1) AS per_input,
             toDecimal256(t.3, 12) AS t_usd, toDecimal256(m.3, 12) AS m_usd,
-            toDecimal256(t.3 + t.4 + t.5, 12) AS t_all_usd, toDecimal256(m.3 + m.4 + m.5, 12) AS m_all_usd,
+            toDecimal256(t.3 + t.4 + t.5, 12) AS t_all_usd, toDecimal256(m.3 + m.4 + m.5, 12) AS m_all_usd
+        FROM beside
+    ),
+    worked_out AS (
+        SELECT
+            *,
             toDecimal256(t.4, 12) - toDecimal256(m.4, 12) AS retries_usd,
             toDecimal256(t.5, 12) - toDecimal256(m.5, 12) AS loops_usd,
             if(m_calls = 0, toDecimal256(0, 12), m_usd * (t_calls - m_calls) / per_call) AS calls_usd,
@@ -203,11 +211,9 @@ WITH
                     + t_write_5m * write_5m_rate + t_write_1h * write_1h_rate
                     + t_text * text_rate + t_reasoning * reasoning_rate
             ) AS model_usd,
-            t_all_usd - m_all_usd - retries_usd - loops_usd - calls_usd - context_usd - answers_usd - cache_usd - model_usd
-                AS other_usd,
             1000000 * toFloat64(t_usd) / nullIf(toFloat64(t_input + t_text + t_reasoning), 0) AS t_price,
             1000000 * toFloat64(m_usd) / nullIf(toFloat64(m_input + m_text + m_reasoning), 0) AS m_price
-        FROM beside
+        FROM figures
     )
 SELECT
     found.1 AS task,
@@ -237,6 +243,6 @@ ARRAY JOIN [
     ('cache_misses', 'less of the input read from the cache, or more written to it', 'share of input read from it',
         t_read / nullIf(t_input, 0), m_read / nullIf(m_input, 0), cache_usd),
     ('dearer_model', 'the same tokens at other rates', 'USD a million tokens', t_price, m_price, model_usd),
-    ('other', 'what the price cards cannot tell apart, and rounding', 'USD',
-        NULL, NULL, other_usd)
+    ('other', 'what the price cards cannot tell apart, and rounding', 'USD', NULL, NULL,
+        t_all_usd - m_all_usd - retries_usd - loops_usd - calls_usd - context_usd - answers_usd - cache_usd - model_usd)
 ] AS line

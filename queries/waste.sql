@@ -54,11 +54,7 @@ WITH
     rolled.1 AS judged_days,
     rolled.2 AS judged_hours,
     splitByChar('\0', f.finding) AS names,
-    intDiv(sum(if(
-        notEmpty(f.small_answers),
-        arraySum(one -> intDiv(one * (f.small_rate - p.input_rate), f.small_rate), f.small_answers),
-        f.femto_usd
-    )) + 500, 1000) AS pico_usd,
+    intDiv(sum(f.femto_usd) + 500, 1000) AS pico_usd,
     (one -> toDecimal128(toDecimal256(one, 0) * toDecimal256('0.000000000001', 12), 12)) AS usd
 -- For most mentions of a column ClickHouse goes through all that it comes from: so there are few, and the names that tell
 -- findings apart are one text. A time that has all calls of a row need not read its arrays.
@@ -107,11 +103,12 @@ FROM (
             '\0', replaceAll(if(g.team = '', '(no team)', g.team), '\0', ' '),
             '\0', multiIf(g.about != '', g.about, g.response_model != '', g.response_model, g.request_model)
         ) AS finding,
-        g.provider AS provider,
-        g.small_answer_rate AS small_rate,
         g.calls AS calls,
-        g.femto_usd AS femto_usd,
-        g.small_answers AS small_answers,
+        if(
+            notEmpty(g.small_answers),
+            arraySum(one -> intDiv(one * (g.small_answer_rate - p.input_rate), g.small_answer_rate), g.small_answers),
+            g.femto_usd
+        ) AS femto_usd,
         g.first_start AS first_start,
         g.last_start AS last_start,
         g.starts_and_ids AS starts_and_ids
@@ -165,22 +162,22 @@ FROM (
             if({ids:UInt64} = 0, [], [(w.started_at, w.call_id)])
         FROM wasted_calls() AS w
     ) AS g
+    LEFT JOIN (
+        -- The lowest input rate in use at a provider.
+        SELECT h.provider AS provider, min(assumeNotNull(r.input)) AS input_rate
+        FROM call_groups('day') AS h
+        INNER JOIN (SELECT card_id, input FROM price_rate FINAL) AS r ON h.price_card_id = r.card_id
+        WHERE h.kind = 'llm' AND h.cost_usd > 0 AND r.input > 0
+        GROUP BY provider
+    ) AS p ON g.provider = p.provider
     WHERE ({team:String} = '' OR g.team = {team:String})
       AND ({agent:String} = '' OR g.agent = {agent:String})
       AND ({user:String} = '' OR g.user = {user:String})
       AND ({task:String} = '' OR g.task = {task:String})
       AND ({model:String} = '' OR g.request_model = {model:String} OR g.response_model = {model:String})
+      -- Of a small answer either the difference in price was wasted, or what the other rules say.
+      AND (g.small_answer_rate >= greatest(4 * p.input_rate, 1)) = notEmpty(g.small_answers)
 ) AS f
-LEFT JOIN (
-    -- The lowest input rate in use at a provider.
-    SELECT h.provider AS provider, min(assumeNotNull(r.input)) AS input_rate
-    FROM call_groups('day') AS h
-    INNER JOIN (SELECT card_id, input FROM price_rate FINAL) AS r ON h.price_card_id = r.card_id
-    WHERE h.kind = 'llm' AND h.cost_usd > 0 AND r.input > 0
-    GROUP BY provider
-) AS p ON f.provider = p.provider
--- Of a small answer either the difference in price was wasted, or what the other rules say.
-WHERE (f.small_rate >= greatest(4 * p.input_rate, 1)) = notEmpty(f.small_answers)
 GROUP BY f.finding
 ORDER BY pico_usd DESC, f.finding
 LIMIT if({limit:UInt64} = 0, 18446744073709551615, {limit:UInt64})
