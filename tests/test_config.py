@@ -11,9 +11,18 @@ from spanledger_collector.config import ConfigError, Settings, load_settings, un
     ("setting", "value"),
     [
         *((name, "0") for name in ("batch_spans", "batch_bytes", "max_request_bytes", "max_pending_bytes")),
-        ("question_memory_bytes", "0"),
         *((name, "0") for name in ("journal_max_bytes", "journal_max_age_s")),
-        *((name, "-1") for name in ("min_free_bytes", "drain_s", "batch_wait_ms", "connect_timeout_s", "traces_days")),
+        *(
+            (name, "-1")
+            for name in (
+                "min_free_bytes",
+                "question_memory_bytes",
+                "drain_s",
+                "batch_wait_ms",
+                "connect_timeout_s",
+                "traces_days",
+            )
+        ),
         ("journal_max_age_s", "nan"),
     ],
 )

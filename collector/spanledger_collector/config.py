@@ -255,8 +255,9 @@ class Settings(BaseSettings):
     """The same for the size of their requests."""
     batch_wait_ms: NonNegativeInt = 500
     """How long a batch waits for more spans."""
-    question_memory_bytes: PositiveInt = 2_000_000_000
-    """How much memory a question may take of the embedded store; a ClickHouse server has bounds of its own."""
+    question_memory_bytes: NonNegativeInt = 0
+    """How much memory a question may take of the embedded store, where two are answered at a time; 0 is two fifths of
+    what the machine or the container has. A ClickHouse server has bounds of its own."""
     connect_timeout_s: NonNegativeFloat = 30.0
     """How long the start waits for a ClickHouse server that does not answer yet."""
 

@@ -18,6 +18,8 @@ from spanledger_collector.export.data_directory import DataDirectory, Holder
 from spanledger_collector.export.migrate import migrate, migrations, statements
 from spanledger_collector.export.retention import apply_retention
 from spanledger_collector.export.store import Result, Store, StoreError, open_server
+from spanledger_collector.export.store_settings import QUESTION_MEMORY_SHARE
+from spanledger_collector.machine_memory import memory_bytes
 from spanledger_collector.model import CALL_FIELDS, FACT_FIELDS
 
 from .conftest import CHDB_OVER_HTTP
@@ -64,7 +66,7 @@ def test_a_question_that_takes_too_much_memory_is_refused(store: Store) -> None:
     finally:
         for reader, before in zip(store._idle_readers.queue, bound, strict=True):
             reader.set_client_setting("max_memory_usage", before)
-    assert bound == [str(Settings().question_memory_bytes)] * len(bound)
+    assert {int(size) for size in bound} == {int(memory_bytes() * QUESTION_MEMORY_SHARE)}
 
 
 def test_statements_end_at_a_semicolon_at_the_end_of_a_line() -> None:

@@ -32,11 +32,12 @@ from spanledger_collector.export.store_settings import (
     EMBEDDED_OPTIONS,
     EMBEDDED_SETTINGS,
     INSERT_SETTINGS,
-    QUESTION_MEMORY_BYTES,
+    QUESTION_MEMORY_SHARE,
     WORK_MEMORY_BYTES,
     WRITE_SETTINGS,
     put,
 )
+from spanledger_collector.machine_memory import memory_bytes
 
 DATABASE = "spanledger"
 """Not `default`, which chDB lays over the file system."""
@@ -237,9 +238,13 @@ def sync_inserts(store: Store) -> None:
         store.command(f"ALTER TABLE `{table}` MODIFY SETTING fsync_after_insert = 1, fsync_part_directory = 1")
 
 
-def open_embedded(directory: Path, question_memory_bytes: int = QUESTION_MEMORY_BYTES) -> Store:
-    """Open chDB in ``directory``. Only after any fork, and once per process: see ``data_directory`` for the lock."""
+def open_embedded(directory: Path, question_memory_bytes: int = 0) -> Store:
+    """Open chDB in ``directory``. Only after any fork, and once per process: see ``data_directory`` for the lock.
+
+    A question may take so much memory; with 0, a share of what there is.
+    """
     make_private(directory)
+    bound_bytes = question_memory_bytes or int(memory_bytes() * QUESTION_MEMORY_SHARE)
 
     def open_client() -> Client:
         # `path=`; the older `chdb_path=` is ignored with a warning and opens a store in memory.
@@ -250,7 +255,7 @@ def open_embedded(directory: Path, question_memory_bytes: int = QUESTION_MEMORY_
         put(EMBEDDED_SETTINGS, client)
         return client
 
-    return Store(open_client, "the embedded store", question_memory_bytes=question_memory_bytes)
+    return Store(open_client, "the embedded store", question_memory_bytes=bound_bytes)
 
 
 def open_server(url: str, cluster: str = "", *, timeout_s: float) -> Store:

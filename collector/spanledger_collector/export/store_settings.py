@@ -32,9 +32,10 @@ INSERT_SETTINGS: dict[str, dict[str, Any]] = {
     "otel_traces": {"materialize_skip_indexes_on_insert": 0},
 }
 
-QUESTION_MEMORY_BYTES = 2_000_000_000
+QUESTION_MEMORY_SHARE = 0.4
+"""Of the memory there is, what a question may take of an embedded store, which shares it with what receives."""
 WORK_MEMORY_BYTES = 600_000_000
-"""What a statement may take of the process that receives, in an embedded store. A server has bounds of its own."""
+"""What a statement in the background may take of it. A server has bounds of its own."""
 
 EMBEDDED_SETTINGS = dict.fromkeys(
     (
