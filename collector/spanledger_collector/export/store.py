@@ -33,7 +33,7 @@ from spanledger_collector.export.store_settings import (
     EMBEDDED_SETTINGS,
     INSERT_SETTINGS,
     QUESTION_MEMORY_SHARE,
-    WORK_MEMORY_BYTES,
+    WORK_MEMORY,
     WRITE_SETTINGS,
     put,
 )
@@ -94,7 +94,7 @@ class Store:
     """Reads, writes and work in the background beside each other, as a chDB handle does one thing at a time."""
 
     def __init__(self, open_client: Callable[[], Client], name: str, *, question_memory_bytes: int = 0) -> None:
-        """``question_memory_bytes`` bounds what a question, and work beside, may take; 0 leaves that to ClickHouse."""
+        """``question_memory_bytes`` bounds what a question may take, and has work beside bounded; 0 bounds neither."""
         self.name = name
         self._write_client = open_client()
         self._spans_client = open_client()
@@ -106,7 +106,7 @@ class Store:
         put(WRITE_SETTINGS, self._write_client, self._spans_client)
         if question_memory_bytes:
             put({"max_memory_usage": question_memory_bytes}, *readers)
-            put({"max_memory_usage": min(question_memory_bytes, WORK_MEMORY_BYTES)}, self._work_client)
+            put(WORK_MEMORY, self._work_client)
         self._write_lock = threading.Lock()
         self._spans_lock = threading.Lock()
         self._work_lock = threading.Lock()

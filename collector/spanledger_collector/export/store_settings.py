@@ -34,7 +34,12 @@ INSERT_SETTINGS: dict[str, dict[str, Any]] = {
 
 QUESTION_MEMORY_SHARE = 0.4
 """Of the memory there is, what a question may take of an embedded store, which shares it with what receives."""
-WORK_MEMORY_BYTES = 600_000_000
+WORK_MEMORY = {
+    "max_memory_usage": 600_000_000,
+    # What is more goes to disk, as far as it can.
+    "max_bytes_before_external_group_by": 200_000_000,
+    "max_bytes_before_external_sort": 200_000_000,
+}
 """What a statement in the background may take of it. A server has bounds of its own."""
 
 EMBEDDED_SETTINGS = dict.fromkeys(
