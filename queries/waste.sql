@@ -160,7 +160,7 @@ FROM (
             w.started_at,
             w.started_at,
             if({ids:UInt64} = 0, [], [(w.started_at, w.call_id)])
-        FROM wasted_calls() AS w
+        FROM wasted_calls(TRUE) AS w
     ) AS g
     LEFT JOIN (
         -- The lowest input rate in use at a provider.

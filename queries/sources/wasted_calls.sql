@@ -1,7 +1,7 @@
 -- What was wasted in single calls, one row a call and rule: from `judged_since` until `judged_until`, but for the days in
 -- `judged_days` and the (day, hour) in `judged_hours`; who reads this names all four. A call is judged by the calls of its
 -- day (UTC) around it, whatever time is asked for, none of them more than two hours away, and all of the same agent. The
--- grain is a condition more, for who looks at some agents at a time.
+-- grain is a condition that the calls meet, for who looks at some agents at a time.
 -- No dollar of a call is in two of its rows. A loop or a retry takes the whole call. A re-read takes the difference
 -- between input and cache read, and leaves the latter to the tools; an unused write takes what it cost above input. A
 -- small answer's row has the whole cost: whether another model is so much cheaper is for the reader to say, and where one
@@ -133,7 +133,7 @@ FROM (
                 FROM calls AS c FINAL
                 PREWHERE toDate(started_at) NOT IN (SELECT arrayJoin(judged_days))
                     AND (toDate(started_at), toHour(started_at)) NOT IN (SELECT arrayJoin(unread_hours))
-                WHERE started_at >= read_since AND started_at < read_until AND kind IN ('llm', 'tool') {grain}
+                WHERE started_at >= read_since AND started_at < read_until AND kind IN ('llm', 'tool') AND {grain}
             )
             WINDOW
                 runs AS (ORDER BY run ROWS BETWEEN 2 PRECEDING AND 1 FOLLOWING),

@@ -142,7 +142,7 @@ FROM (
         w.agent AS agent, w.team AS team, w.user AS user, w.provider AS provider, w.request_model AS request_model,
         w.response_model AS response_model, w.small_answer_rate AS small_answer_rate,
         arraySort(groupArray((w.started_at, w.call_id, w.femto_usd))) AS calls
-    FROM wasted_calls(AND {_SLICE} IN {{slices:Array(UInt64)}}) AS w
+    FROM wasted_calls({_SLICE} IN {{slices:Array(UInt64)}}) AS w
     GROUP BY ALL
 )
 """)  # noqa: S608 - names of our own
