@@ -12,8 +12,9 @@ SOURCES := $(shell find collector -name '*.p[xy][dix]')
 run: $(VENV)/.run  ## collector, stand-in provider and demo agents; Ctrl-C stops it
 	@$(BIN)/spanledger demo --serve --data $(DATA)
 
+# In the order of their folders, as the files with few tests are the long ones: last, one of the two would wait for the other.
 test: lint test-sdks examples/node/node_modules  ## lint and the whole test suite, two files at a time
-	@$(BIN)/python -m pytest -n 2 --dist loadfile
+	@$(BIN)/python -m pytest -n 2 --dist loadfile --no-loadscope-reorder
 
 test-sdks: $(VENV)-sdks/.test  ## the SDKs whose requirements exclude chDB's or each other's: LiteLLM, boto3, CrewAI
 	@$(VENV)-sdks/bin/python -m pytest tests/instrumentation/wire/test_sdks.py tests/instrumentation/wire/test_chaos.py \
