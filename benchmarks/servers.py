@@ -50,7 +50,9 @@ class Collector:
 
     def wait_until_stored(self) -> None:
         """Return once nothing of what it acknowledged waits for the store; at once where it does not tell."""
-        while self.api_port is not None:
+        if self.api_port is None:
+            return
+        while True:
             with urlopen(f"http://127.0.0.1:{self.api_port}/metrics") as answer:
                 waiting = re.search(r"^spanledger_journal_requests (\S+)$", answer.read().decode(), re.MULTILINE)
             if waiting is None:

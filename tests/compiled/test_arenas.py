@@ -9,7 +9,10 @@ import pytest
 
 from spanledger_collector.compiled import twin
 
-pytestmark = pytest.mark.skipif(twin("compiled_arenas") is None, reason="no compiled twin was built")
+pytestmark = [
+    pytest.mark.skipif(twin("compiled_arenas") is None, reason="no compiled twin was built"),
+    pytest.mark.skipif(not sys.platform.startswith("linux"), reason="the memory of a process is in /proc"),
+]
 
 _MIB = 2**20
 _PROGRAM = """
@@ -37,7 +40,6 @@ def second_batch(kept: int) -> tuple[int, int]:
     return int(pages), int(resident)
 
 
-@pytest.mark.skipif(not sys.platform.startswith("linux"), reason="the memory of a process is in /proc")
 def test_a_second_batch_is_made_in_the_memory_of_the_first() -> None:
     """It has the system make a small part of the pages that it takes where nothing is kept, and that much stays."""
     pages_anew, left = second_batch(0)
@@ -46,7 +48,6 @@ def test_a_second_batch_is_made_in_the_memory_of_the_first() -> None:
     assert left_kept - left > 60 * _MIB
 
 
-@pytest.mark.skipif(not sys.platform.startswith("linux"), reason="the memory of a process is in /proc")
 def test_no_more_is_kept_than_was_said() -> None:
     """With a bound of 16 arenas, sixteen MiB stay at most, and what they do not hold is made anew."""
     pages_anew, left = second_batch(0)

@@ -16,6 +16,7 @@ import pytest
 import yaml
 
 from spanledger_collector.config import Address, Settings
+from spanledger_collector.export.store_settings import EMBEDDED_SETTINGS
 from spanledger_collector.web.guard import OPEN_PATHS
 
 ROOT = Path(__file__).parents[2]
@@ -149,3 +150,11 @@ def test_one_log_of_clickhouse_is_kept_and_bounded() -> None:
     assert [element.tag for element in kept] == ["query_log"]
     assert "TTL" in (kept[0].findtext("engine") or "")
     assert len({element.tag for element in logs}) == len(logs) > 30
+
+
+def test_grafanas_questions_are_planned_as_those_of_the_embedded_store() -> None:
+    """What ClickHouse is not to look for is the same list in both."""
+    profile = ET.parse(DEPLOY / "clickhouse" / "users.d" / "grafana.xml").find("profiles/reader")
+    assert profile is not None
+    told = {element.tag: int(element.text or "") for element in profile if element.tag.startswith("optimize_")}
+    assert told == EMBEDDED_SETTINGS

@@ -246,7 +246,7 @@ class RollUps:
         until = since + timedelta(hours=24 if period.hour == 24 else 1)
         named = {**period._asdict(), "built": built, "since": f"{since}", "until": f"{until}", "model": ""}
         # What is wasted in an hour is judged by hours around it: one without calls may be as long to read as they are.
-        if self._store.query(_HAS_CALLS, {"since": f"{since}", "until": f"{until}"}).rows:
+        if self._store.query(_HAS_CALLS, named).rows:
             for building, more in self._buildings(period.subject, named):
                 self._store.command_beside(building, {**named, **more})
         self._store.command_beside(_DECLARE, {**named, "after_s": self._usable_after_s})
@@ -262,7 +262,7 @@ class RollUps:
         """The slices of agents that are judged together."""
         together: list[int] = []
         calls_together = 0
-        for number, calls in self._store.query(_SLICES, {name: named[name] for name in ("since", "until")}).rows:
+        for number, calls in self._store.query(_SLICES, dict(named)).rows:
             if together and calls_together + calls > _CALLS_AT_ONCE:
                 yield together
                 together, calls_together = [], 0

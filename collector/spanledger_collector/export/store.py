@@ -96,6 +96,7 @@ class Store:
     def __init__(self, open_client: Callable[[], Client], name: str, *, question_memory_bytes: int = 0) -> None:
         """``question_memory_bytes`` bounds what a question may take, and has work beside bounded; 0 bounds neither."""
         self.name = name
+        self._memory_setting = "question_memory_bytes" if question_memory_bytes else "its max_memory_usage"
         self._write_client = open_client()
         self._spans_client = open_client()
         self._work_client = open_client()
@@ -222,7 +223,7 @@ class Store:
         mended = code in _PASSING_CODES or code == _READ_ONLY_CODE or _NO_SPACE in str(error)
         status = _HTTP_STATUS.match(str(error))
         if code == MEMORY_LIMIT_CODE and not writes:
-            said = f"that takes too much memory; ask for less, or give it more (question_memory_bytes): {said}"
+            said = f"that takes too much memory; ask for less, or give it more ({self._memory_setting}): {said}"
         if mended or (status and not code and status[1] != _TOO_LARGE):
             return StoreUnavailableError(f"{self.name} cannot answer now: {said}", code)
         return StoreError(f"{self.name} refused {f'rows of {table}' if table else 'a statement'}: {said}", code)
