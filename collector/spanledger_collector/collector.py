@@ -64,8 +64,10 @@ that computes."""
 
 
 @contextmanager
-def open_store(settings: Settings) -> Iterator[Store]:
+def open_store(settings: Settings, *, only_looks: bool = False) -> Iterator[Store]:
     """The store that the settings name, migrated; the embedded one is locked for this process while it is open.
+
+    For who ``only_looks`` it is as it was found: nothing is migrated, and no database is made.
 
     Raises:
         DataDirectoryHeldError: another process holds the data directory.
@@ -73,16 +75,22 @@ def open_store(settings: Settings) -> Iterator[Store]:
     """
     directory = None
     if settings.clickhouse:
-        store = open_server(settings.clickhouse, settings.cluster, timeout_s=settings.connect_timeout_s)
+        store = open_server(
+            settings.clickhouse,
+            settings.cluster,
+            timeout_s=settings.connect_timeout_s,
+            makes_database=not only_looks,
+        )
     else:
         directory = DataDirectory(settings.data)
         directory.acquire()
         store = open_embedded(directory.store_path, settings.question_memory_bytes)
     try:
-        migrate(store, settings.cluster)
-        if not settings.clickhouse:
-            # A server's own settings say what its inserts survive: replicas serve the same end.
-            sync_inserts(store)
+        if not only_looks:
+            migrate(store, settings.cluster)
+            if not settings.clickhouse:
+                # A server's own settings say what its inserts survive: replicas serve the same end.
+                sync_inserts(store)
         yield store
     finally:
         store.close()
@@ -91,11 +99,11 @@ def open_store(settings: Settings) -> Iterator[Store]:
 
 
 @contextmanager
-def open_store_or_find_holder(settings: Settings, *, leftovers: bool = True) -> Iterator[Store | Holder]:
+def open_store_or_find_holder(settings: Settings, *, only_looks: bool = False) -> Iterator[Store | Holder]:
     """For the commands: the store, or, where a running collector holds the data directory, where that one answers.
 
-    One that writes to another ClickHouse server than the settings name is no answer. The embedded store is given the
-    ``leftovers`` of a collector that was killed first.
+    One that writes to another ClickHouse server than the settings name is no answer. The embedded store is given what
+    a collector that was killed has left first, but for who ``only_looks``.
 
     Raises:
         DataDirectoryHeldError: another process holds the directory and answers nowhere.
@@ -108,8 +116,8 @@ def open_store_or_find_holder(settings: Settings, *, leftovers: bool = True) -> 
     with ExitStack() as stack:
         found: Store | Holder
         try:
-            found = stack.enter_context(open_store(settings))
-            if leftovers and not settings.clickhouse:
+            found = stack.enter_context(open_store(settings, only_looks=only_looks))
+            if not (only_looks or settings.clickhouse):
                 process_leftovers(settings, found)
         except DataDirectoryHeldError:
             holder = DataDirectory(settings.data).holder()

@@ -16,7 +16,7 @@ from uuid import uuid4
 
 import pytest
 
-from spanledger_collector.export.migrate import migrate
+from spanledger_collector.export import migrate as migrating
 from spanledger_collector.export.retention import TIME_COLUMNS
 from spanledger_collector.export.store import Store, open_embedded, open_server
 
@@ -27,7 +27,7 @@ CHDB_OVER_HTTP = Path(__file__).with_name("chdb_over_http.py")
 def migrated(store: Store) -> Iterator[Store]:
     """The store with its tables, closed at the end."""
     try:
-        migrate(store)
+        migrating.migrate(store)
         yield store
     finally:
         store.close()
@@ -40,16 +40,31 @@ def embedded(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Store]:
         yield store
 
 
+def migrate_to(number: int, store: Store, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Leave the store as the version left it whose newest migration had this number."""
+    known = [migration for migration in migrating.migrations() if migration[0] <= number]
+    with monkeypatch.context() as patch:
+        patch.setattr(migrating, "migrations", lambda: known)
+        assert migrating.migrate(store)[-1] == number
+
+
+@contextmanager
+def chdb_url(directory: Path) -> Iterator[str]:
+    """Where chDB in a process of its own is reached as a server is; its database may not be there yet."""
+    command = [sys.executable, str(CHDB_OVER_HTTP), str(directory)]
+    with subprocess.Popen(command, stdin=subprocess.PIPE, stdout=subprocess.PIPE, text=True) as process:
+        assert process.stdout is not None
+        try:
+            yield f"http://127.0.0.1:{int(process.stdout.readline())}/spanledger"
+        finally:
+            process.kill()
+
+
 @pytest.fixture(scope="module")
 def over_http(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Store]:
     """A migrated store as a server's is reached, with chDB behind it in a process of its own."""
-    command = [sys.executable, str(CHDB_OVER_HTTP), str(tmp_path_factory.mktemp("store"))]
-    with subprocess.Popen(command, stdin=subprocess.PIPE, stdout=subprocess.PIPE, text=True) as process:
-        assert process.stdout is not None
-        url = f"http://127.0.0.1:{int(process.stdout.readline())}/spanledger"
-        with migrated(open_server(url, timeout_s=30)) as store:
-            yield store
-        process.kill()
+    with chdb_url(tmp_path_factory.mktemp("store")) as url, migrated(open_server(url, timeout_s=30)) as store:
+        yield store
 
 
 @pytest.fixture(scope="session")

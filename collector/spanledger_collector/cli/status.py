@@ -72,13 +72,17 @@ def _show_store(state: Mapping[str, Any]) -> None:
         table.add_row(row["table"], *(f"{row[name]:,}" for name in _SIZES))
     console.print(table)
     click.echo(f"oldest call  {state['oldest_call'] or 'none'}\nnewest call  {state['newest_call'] or 'none'}")
+    # A collector of an earlier version says nothing of them.
+    if not_applied := state.get("missing_migrations"):
+        numbers = ", ".join(f"{number:04d}" for number in not_applied)
+        click.echo(f"migrations   {numbers} are to be applied yet; the next `spanledger serve` or `migrate` does it")
 
 
 def _state(settings: Settings) -> dict[str, Any]:
     """What the running collector says, or else the store and the data directory; ``collector`` is where one answers."""
     hurried = settings.model_copy(update={"connect_timeout_s": min(settings.connect_timeout_s, _CONNECT_TIMEOUT_S)})
     try:
-        with open_store_or_find_holder(hurried, leftovers=False) as found:
+        with open_store_or_find_holder(hurried, only_looks=True) as found:
             if isinstance(found, Holder):
                 token = settings.token.get_secret_value()
                 running = ApiStatus(found.api, token=token, certificate=found.certificate).status()

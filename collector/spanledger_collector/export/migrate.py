@@ -8,6 +8,7 @@ from importlib.resources import files
 
 from spanledger_collector.export.cluster import clustered
 from spanledger_collector.export.store import Store
+from spanledger_collector.query.ports import Store as Asked
 
 BOOKKEEPING = (
     "CREATE TABLE IF NOT EXISTS schema_migrations "
@@ -15,6 +16,7 @@ BOOKKEEPING = (
     "ENGINE = ReplacingMergeTree ORDER BY number"
 )
 """The table of what has been applied."""
+_IS_BEGUN = "SELECT count() FROM system.tables WHERE database = currentDatabase() AND name = 'schema_migrations'"
 
 _log = logging.getLogger(__name__)
 _STATEMENT_END = re.compile(r";[ \t]*(?:\n|$)")
@@ -43,7 +45,7 @@ def migrate(store: Store, cluster: str = "") -> list[int]:
     """
     for statement in clustered(BOOKKEEPING, cluster):
         store.command(statement)
-    done = {row[0] for row in store.query("SELECT DISTINCT number FROM schema_migrations").rows}
+    done = _applied(store)
     known = migrations()
     if max(done, default=0) > known[-1][0]:
         _log.warning(
@@ -61,3 +63,14 @@ def migrate(store: Store, cluster: str = "") -> list[int]:
             store.insert("schema_migrations", ("number", "name"), ((number,), (name,)))
             applied.append(number)
     return applied
+
+
+def missing_migrations(store: Asked) -> list[int]:
+    """The numbers of what ``migrate`` would apply; to find out nothing is written."""
+    ((begun,),) = store.query(_IS_BEGUN, {}).rows
+    done = _applied(store) if begun else set()
+    return [number for number, _, _ in migrations() if number not in done]
+
+
+def _applied(store: Asked) -> set[int]:
+    return {row[0] for row in store.query("SELECT DISTINCT number FROM schema_migrations", {}).rows}

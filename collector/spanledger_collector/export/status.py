@@ -5,6 +5,7 @@ from __future__ import annotations
 from typing import Any
 
 from spanledger_collector.errors import StoreUnavailableError
+from spanledger_collector.export.migrate import migrations, missing_migrations
 from spanledger_collector.query.ports import Store
 
 _TABLES = """
@@ -27,17 +28,21 @@ WHERE is_deleted = 0
 
 def unknown_status(why: str) -> dict[str, Any]:
     """What ``status_of`` says of a store that does not answer."""
-    return {"store": why, "tables": [], "oldest_call": None, "newest_call": None}
+    return {"store": why, "tables": [], "oldest_call": None, "newest_call": None, "missing_migrations": []}
 
 
 def status_of(store: Store) -> dict[str, Any]:
-    """``{"store", "tables": [{"table", "rows", "bytes", "parts"}], "oldest_call", "newest_call"}``.
+    """``{"store", "tables": [{"table", "rows", "bytes", "parts"}], "oldest_call", "newest_call"}``; nothing is written.
 
     ``store`` is ``ok``, or why it did not answer, and then nothing is known of the rest. Rows are those on disk,
     replaced ones that no merge has removed yet among them; times are ISO 8601 in UTC, ``None`` without calls.
+    ``missing_migrations``, beside them, are the numbers of those that are to be applied yet.
     """
     try:
-        return {"store": "ok", **_asked(store)}
+        not_applied = missing_migrations(store)
+        if len(not_applied) == len(migrations()):
+            return unknown_status("it has no tables of spanledger yet; `spanledger serve` or `migrate` makes them")
+        return {"store": "ok", **_asked(store), "missing_migrations": not_applied}
     except StoreUnavailableError as error:
         return unknown_status(str(error))
 

@@ -259,10 +259,11 @@ def open_embedded(directory: Path, question_memory_bytes: int = 0) -> Store:
     return Store(open_client, "the embedded store", question_memory_bytes=bound_bytes)
 
 
-def open_server(url: str, cluster: str = "", *, timeout_s: float) -> Store:
+def open_server(url: str, cluster: str = "", *, timeout_s: float, makes_database: bool = True) -> Store:
     """Connect to a ClickHouse server, waiting up to ``timeout_s`` seconds for one that does not answer yet.
 
     With the name of a ``cluster``, the database is made on all hosts, and inserts and questions are for all shards.
+    Who only looks has it not made.
 
     Raises:
         StoreUnavailableError: it did not answer in time; the message names host and port, never the password.
@@ -281,7 +282,8 @@ def open_server(url: str, cluster: str = "", *, timeout_s: float) -> Store:
             password=parts.password or "",
             secure=parts.scheme in ("https", "clickhouses"),
         )
-        client.command(f"CREATE DATABASE IF NOT EXISTS `{database}`{on_cluster(cluster)}")
+        if makes_database:
+            client.command(f"CREATE DATABASE IF NOT EXISTS `{database}`{on_cluster(cluster)}")
         if cluster:
             put(CLUSTER_SETTINGS, client)
         client.database = database
