@@ -49,13 +49,13 @@ def migrate_to(number: int, store: Store, monkeypatch: pytest.MonkeyPatch) -> No
 
 
 @contextmanager
-def chdb_url(directory: Path) -> Iterator[str]:
-    """Where chDB in a process of its own is reached as a server is; its database may not be there yet."""
+def chdb_server(directory: Path) -> Iterator[tuple[str, subprocess.Popen[str]]]:
+    """ChDB in a process of its own, and where it is reached as a server is; the database may not be there yet."""
     command = [sys.executable, str(CHDB_OVER_HTTP), str(directory)]
     with subprocess.Popen(command, stdin=subprocess.PIPE, stdout=subprocess.PIPE, text=True) as process:
         assert process.stdout is not None
         try:
-            yield f"http://127.0.0.1:{int(process.stdout.readline())}/spanledger"
+            yield f"http://127.0.0.1:{int(process.stdout.readline())}/spanledger", process
         finally:
             process.kill()
 
@@ -63,7 +63,10 @@ def chdb_url(directory: Path) -> Iterator[str]:
 @pytest.fixture(scope="module")
 def over_http(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Store]:
     """A migrated store as a server's is reached, with chDB behind it in a process of its own."""
-    with chdb_url(tmp_path_factory.mktemp("store")) as url, migrated(open_server(url, timeout_s=30)) as store:
+    with (
+        chdb_server(tmp_path_factory.mktemp("store")) as (url, _),
+        migrated(open_server(url, timeout_s=30)) as store,
+    ):
         yield store
 
 

@@ -15,13 +15,13 @@ from spanledger_collector.collector import open_store
 from spanledger_collector.config import Settings
 from spanledger_collector.export.store import open_embedded, open_server
 
-from .conftest import chdb_url, migrate_to
+from .conftest import chdb_server, migrate_to
 
 
 @pytest.fixture
 def url(tmp_path: Path) -> Iterator[str]:
     """Where a server answers that never heard of spanledger."""
-    with chdb_url(tmp_path / "server") as url:
+    with chdb_server(tmp_path / "server") as (url, _):
         yield url
 
 

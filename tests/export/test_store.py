@@ -40,7 +40,7 @@ def test_a_store_of_a_newer_spanledger_is_told(caplog: pytest.LogCaptureFixture)
     class Newer:
         name = "the store"
         command = staticmethod(lambda _: None)
-        query = staticmethod(lambda _: Result(("number",), [(number,) for number in range(1, 10_000)]))
+        query = staticmethod(lambda *_: Result(("number",), [(number,) for number in range(1, 10_000)]))
 
     assert migrate(Newer()) == []  # type: ignore[arg-type]
     assert "the store has been migrated to 9999" in caplog.text

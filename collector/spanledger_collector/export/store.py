@@ -16,6 +16,7 @@ import time
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass
+from functools import partial
 from pathlib import Path
 from typing import Any, TypeVar
 from urllib.parse import urlsplit
@@ -63,6 +64,10 @@ _TOO_LARGE = "413"
 _MISFITS = (TypeError, ValueError, ArithmeticError, AttributeError, IndexError, struct.error)
 """What the driver raises for a value that its column cannot hold."""
 _READ_ONLY_CODE = 164
+_SILENCE_S = 20
+"""How long a server may say nothing to a question. One that works on it tells its progress in the meantime, and may
+take as long as it needs."""
+_SILENCE_OF_WRITES_S = 300
 _PASSING_CODES = {
     *(60, 81, 192, 193, 194, 497, 516),  # not there, or not for us: tables, databases, users, passwords
     *(74, 75, 76, 87, 88, 243),  # files that cannot be read or written, above all on a full disk
@@ -93,15 +98,25 @@ class Result:
 class Store:
     """Reads, writes and work in the background beside each other, as a chDB handle does one thing at a time."""
 
-    def __init__(self, open_client: Callable[[], Client], name: str, *, question_memory_bytes: int = 0) -> None:
-        """``question_memory_bytes`` bounds what a question may take, and has work beside bounded; 0 bounds neither."""
+    def __init__(
+        self,
+        open_client: Callable[[], Client],
+        name: str,
+        *,
+        open_reader: Callable[[], Client] | None = None,
+        question_memory_bytes: int = 0,
+    ) -> None:
+        """``question_memory_bytes`` bounds what a question may take, and has work beside bounded; 0 bounds neither.
+
+        With ``open_reader`` questions have handles of another kind.
+        """
         self.name = name
         self._memory_setting = "question_memory_bytes" if question_memory_bytes else "its max_memory_usage"
         self._write_client = open_client()
         self._spans_client = open_client()
         self._work_client = open_client()
         self._idle_readers: queue.LifoQueue[Client] = queue.LifoQueue()
-        readers = [open_client() for _ in range(_READERS)]
+        readers = [(open_reader or open_client)() for _ in range(_READERS)]
         for reader in readers:
             self._idle_readers.put(reader)
         put(WRITE_SETTINGS, self._write_client, self._spans_client)
@@ -274,13 +289,14 @@ def open_server(url: str, cluster: str = "", *, timeout_s: float, makes_database
         raise StoreError("--clickhouse takes a URL, as in http://user:password@host:8123/spanledger")
     database = parts.path.strip("/") or DATABASE
 
-    def open_client() -> Client:
+    def open_client(silence_s: int = _SILENCE_OF_WRITES_S) -> Client:
         client = clickhouse_connect.get_client(
             host=parts.hostname,
             port=parts.port or 0,
             username=parts.username,
             password=parts.password or "",
             secure=parts.scheme in ("https", "clickhouses"),
+            send_receive_timeout=silence_s,
         )
         if makes_database:
             client.command(f"CREATE DATABASE IF NOT EXISTS `{database}`{on_cluster(cluster)}")
@@ -293,7 +309,7 @@ def open_server(url: str, cluster: str = "", *, timeout_s: float, makes_database
     wait_s = 0.5
     while True:
         try:
-            return Store(open_client, where)
+            return Store(open_client, where, open_reader=partial(open_client, _SILENCE_S))
         except ClickHouseError as error:
             if not isinstance(error, OperationalError):
                 raise StoreError(f"{where} refused the connection: {_first_line(error)}") from error
