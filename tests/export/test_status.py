@@ -40,7 +40,7 @@ def tables_at(url: str) -> list[tuple[Any, ...]]:
 
 
 def test_a_server_without_tables_stays_without(url: str, tmp_path: Path) -> None:
-    """Who asks a new server is told that there is nothing and what makes it; nothing is made by the question."""
+    """Who asks a new server is told that it has nothing to show, and nothing is made by the question."""
     asked = status("--clickhouse", url, "--data", str(tmp_path), "--format", "json")
     assert asked.exit_code == 1
     assert json.loads(asked.output)["tables"] == []
